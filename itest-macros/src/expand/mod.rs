@@ -1,0 +1,97 @@
+//! Writes the test: the user's function, a static that describes the test, and one call of the runtime.
+
+mod attempt;
+mod case;
+mod services;
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{FnArg, Ident};
+
+use crate::model::Test;
+use crate::params::{Filled, Param};
+use crate::signature::{Function, Harness, is_lint};
+
+pub(crate) fn expand(test: &Test) -> TokenStream {
+    let facade = &test.facade;
+    let itest = &quote! { #facade::__private };
+    let Test {
+        attrs, vis, sig, body, ..
+    } = test;
+    let name = &sig.ident;
+    let (generics, _, conditions) = sig.generics.split_for_impl();
+    let outer_params = test.params.iter().filter_map(outer_param);
+    // Last, so that a macro among the user's attributes, which may fill the parameters, comes before the harness.
+    let harness = match test.harness {
+        Harness::Ours => quote! { #[::core::prelude::v1::test] },
+        Harness::Theirs => TokenStream::new(),
+    };
+    let case = case::case(test, itest);
+    let slots = services::slots(&test.services, itest);
+    let handed_over = attempt::hand_over(test);
+    let attempt = attempt::attempt(test, itest);
+    quote! {
+        #(#attrs)*
+        #harness
+        #vis fn #name #generics (#(#outer_params),*) #conditions {
+            #sig #body
+
+            #case
+
+            #handed_over
+            #itest::run(&__ITEST_CASE, || #slots, #attempt);
+        }
+    }
+}
+
+/// What takes the place of a test that has mistakes: the function, so that its body is still checked, but not a test.
+pub(crate) fn stub(function: &Function) -> TokenStream {
+    let Function { attrs, vis, sig, body } = function;
+    let attrs = attrs.iter().filter(|attr| is_lint(attr) || attr.path().is_ident("cfg"));
+    let mut sig = sig.clone();
+    for arg in &mut sig.inputs {
+        match arg {
+            FnArg::Typed(arg) => arg.attrs.clear(),
+            FnArg::Receiver(arg) => arg.attrs.clear(),
+        }
+    }
+    quote! {
+        #(#attrs)*
+        #[allow(dead_code, unused)]
+        #vis #sig #body
+    }
+}
+
+fn outer_param(param: &Param) -> Option<TokenStream> {
+    let Filled::ByRstest { attrs, ty, .. } = &param.filled else {
+        return None;
+    };
+    let name = &param.ident;
+    Some(quote! { #(#attrs)* #name: #ty })
+}
+
+/// A variable of ours: no name of the user's can mean it, nor it any of theirs.
+fn our(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+/// The place of generated tokens that the compiler shows when it complains of what the user wrote there.
+fn shown_at(written: &impl Spanned) -> Span {
+    Span::mixed_site().located_at(written.span())
+}
+
+/// The same tokens, shown there.
+fn moved_to(place: Span, tokens: &TokenStream) -> TokenStream {
+    let moved = tokens.clone().into_iter().map(|mut token| {
+        token.set_span(token.span().located_at(place));
+        token
+    });
+    moved.collect()
+}
+
+/// The variable that holds what `param` gets. Its prefix tells it from those of [`our`] names.
+fn variable(param: &Param) -> Ident {
+    format_ident!("given_{}", param.ident.unraw(), span = shown_at(&param.ident))
+}

@@ -1,0 +1,72 @@
+//! The `#[integration]` attribute of `itest`.
+//!
+//! It only parses and hands over: the function as written, one static that describes the test, and one call of the
+//! runtime. The way of a test through this crate is `args` → `signature` → `model` → `expand`. All checks end before
+//! `expand` starts, so that expansion can't fail; all mistakes of one test are reported together.
+
+mod args;
+mod errors;
+mod expand;
+mod instances;
+mod integration;
+mod model;
+mod options;
+mod params;
+mod signature;
+#[cfg(test)]
+mod tests;
+
+use proc_macro::TokenStream;
+
+/// Turns a function into a test on real servers.
+///
+/// ```ignore
+/// #[integration(postgres(version = "16", migrations = "./migrations", transaction), redis, timeout = "30s")]
+/// async fn an_order_is_stored_and_cached(db: PgPool, cache: &redis::Client) -> anyhow::Result<()> {
+///     // ...
+/// }
+/// ```
+///
+/// # Services
+/// A service is a path to a function that returns a builder: a built-in one, such as `postgres`, or your own. In its
+/// parentheses stand calls of that builder's methods:
+///
+/// | written | called |
+/// |---|---|
+/// | `version = "16"` | `.version("16")` |
+/// | `fixtures("users", "orders")` | `.fixtures(["users", "orders"])` |
+/// | `transaction` | `.transaction()` |
+///
+/// A parameter gets its value from the service that provides its type. Where several could, name them: in
+/// `orders = postgres, billing = postgres`, the parameters `orders` and `billing` each get their own.
+///
+/// # Test options
+/// | option | meaning |
+/// |---|---|
+/// | `timeout = "30s"` | how long one attempt may take |
+/// | `retries = 2` | how many more attempts a failing test gets |
+/// | `retry_delay = "100ms"` | the pause between two attempts |
+/// | `flavor = "multi_thread"` | the kind of tokio runtime; `"current_thread"` unless given |
+/// | `worker_threads = 4` | the threads of a `multi_thread` runtime |
+/// | `crate = path::to::itest` | where `itest` is, if it is re-exported by another crate |
+///
+/// # Functions
+/// `async fn` or `fn`, with parameters of type `T`, `&T` or `&mut T`, returning `()` or a `Result<(), E>`. Other attributes,
+/// such as `#[should_panic]` and `#[ignore]`, stay on the function.
+///
+/// # With rstest
+/// Above `#[rstest]`, parameters that carry an attribute (`#[case]`, `#[values]`, `#[from]`, `#[future]`, …) are filled by
+/// rstest, all others by `itest`. A case's value may appear in a service's parentheses. With `retries`, the values must be
+/// `Clone`. Below `#[rstest]`, mark the parameters that `itest` fills with `#[ignore]`.
+#[proc_macro_attribute]
+pub fn integration(args: TokenStream, item: TokenStream) -> TokenStream {
+    integration::integration(args.into(), &item.into()).into()
+}
+
+/// The same as [`macro@integration`], under the name by which other macros and editors know a test.
+///
+/// Write it in full, as `#[itest::test(postgres)]`.
+#[proc_macro_attribute]
+pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
+    integration::integration(args.into(), &item.into()).into()
+}

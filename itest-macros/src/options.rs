@@ -1,0 +1,205 @@
+//! The test options: which there are, and what values they take.
+
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+use std::time::Duration;
+
+use syn::{Expr, ExprLit, Ident, Lit, Path};
+
+use crate::args::OptionArg;
+use crate::errors::Errors;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OptionKey {
+    Timeout,
+    Retries,
+    RetryDelay,
+    Flavor,
+    WorkerThreads,
+    Crate,
+}
+
+/// The test options of one test, with their defaults filled in.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) retries: u32,
+    pub(crate) retry_delay: Duration,
+    pub(crate) flavor: Flavor,
+    /// Where the facade is, if the user says so.
+    pub(crate) facade: Option<Path>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Flavor {
+    #[default]
+    CurrentThread,
+    MultiThread {
+        workers: Option<NonZeroUsize>,
+    },
+}
+
+impl OptionKey {
+    const ALL: [Self; 6] = [
+        Self::Timeout,
+        Self::Retries,
+        Self::RetryDelay,
+        Self::Flavor,
+        Self::WorkerThreads,
+        Self::Crate,
+    ];
+
+    pub(crate) fn named(word: &Ident) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| word == key.word())
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Retries => "retries",
+            Self::RetryDelay => "retry_delay",
+            Self::Flavor => "flavor",
+            Self::WorkerThreads => "worker_threads",
+            Self::Crate => "crate",
+        }
+    }
+
+    pub(crate) fn example(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout = \"30s\"",
+            Self::Retries => "retries = 2",
+            Self::RetryDelay => "retry_delay = \"100ms\"",
+            Self::Flavor => "flavor = \"multi_thread\"",
+            Self::WorkerThreads => "worker_threads = 4",
+            Self::Crate => "crate = my_crate::itest",
+        }
+    }
+
+    /// The mistake of giving a value to a word that is no test option.
+    pub(crate) fn unknown(word: &Ident) -> syn::Error {
+        let written = word.to_string();
+        let all = Self::ALL.map(|key| format!("`{}`", key.word())).join(", ");
+        let nearest = Self::ALL
+            .into_iter()
+            .map(|key| (strsim::damerau_levenshtein(&written, key.word()), key.word()))
+            .min()
+            // Beyond two slips of the hand, another word was meant.
+            .filter(|(slips, _)| *slips <= 2);
+        let message = match nearest {
+            Some((_, nearest)) => format!("`{word}` is no test option; write `{nearest}` (there are {all})"),
+            None => format!("`{word}` is no test option; write one of {all}, or put it in a service's parentheses"),
+        };
+        syn::Error::new_spanned(word, message)
+    }
+
+    fn misfit(self, value: &Expr, expected: &str) -> syn::Error {
+        let message = format!(
+            "`{}` is {expected}; write for example `{}`",
+            self.word(),
+            self.example()
+        );
+        syn::Error::new_spanned(value, message)
+    }
+}
+
+impl Options {
+    pub(crate) fn check(args: &[OptionArg], errors: &mut Errors) -> Self {
+        for (index, arg) in args.iter().enumerate() {
+            if args[..index].iter().any(|earlier| earlier.key == arg.key) {
+                errors.at(&arg.word, format!("`{}` is given twice; remove one of them", arg.word));
+            }
+        }
+        let mut values = Values { args, errors };
+        Self {
+            timeout: values.check(OptionKey::Timeout, check_timeout),
+            retries: values.check(OptionKey::Retries, check_retries).unwrap_or_default(),
+            retry_delay: values.check(OptionKey::RetryDelay, check_duration).unwrap_or_default(),
+            flavor: check_flavor(&mut values),
+            facade: values.check(OptionKey::Crate, check_path),
+        }
+    }
+}
+
+struct Values<'a> {
+    args: &'a [OptionArg],
+    errors: &'a mut Errors,
+}
+
+impl<'a> Values<'a> {
+    fn find(&self, key: OptionKey) -> Option<&'a OptionArg> {
+        self.args.iter().find(|arg| arg.key == key)
+    }
+
+    fn check<T>(&mut self, key: OptionKey, check: impl FnOnce(OptionKey, &Expr) -> syn::Result<T>) -> Option<T> {
+        let value = check(key, &self.find(key)?.value);
+        value.map_err(|error| self.errors.push(error)).ok()
+    }
+}
+
+fn check_flavor(values: &mut Values<'_>) -> Flavor {
+    let workers = values.check(OptionKey::WorkerThreads, check_workers);
+    let flavor = values.check(OptionKey::Flavor, |key, value| match text(value).as_deref() {
+        Some("multi_thread") => Ok(Flavor::MultiThread { workers }),
+        Some("current_thread") => Ok(Flavor::CurrentThread),
+        _ => Err(key.misfit(value, "`\"multi_thread\"` or `\"current_thread\"`")),
+    });
+    let judged = flavor.is_some() || values.find(OptionKey::Flavor).is_none();
+    let flavor = flavor.unwrap_or_default();
+    if let Some(arg) = values.find(OptionKey::WorkerThreads)
+        && judged
+        && flavor == Flavor::CurrentThread
+    {
+        let message = "`worker_threads` is for the multi-thread runtime; add `flavor = \"multi_thread\"`";
+        values.errors.at(&arg.word, message);
+    }
+    flavor
+}
+
+fn check_timeout(key: OptionKey, value: &Expr) -> syn::Result<Duration> {
+    let timeout = check_duration(key, value)?;
+    if timeout.is_zero() {
+        return Err(key.misfit(value, "longer than nothing"));
+    }
+    Ok(timeout)
+}
+
+fn check_duration(key: OptionKey, value: &Expr) -> syn::Result<Duration> {
+    text(value)
+        .and_then(|text| humantime::parse_duration(&text).ok())
+        .ok_or_else(|| key.misfit(value, "a duration with its unit, in quotes"))
+}
+
+fn check_retries(key: OptionKey, value: &Expr) -> syn::Result<u32> {
+    number(value).ok_or_else(|| key.misfit(value, &format!("a whole number from 0 to {}", u32::MAX)))
+}
+
+fn check_workers(key: OptionKey, value: &Expr) -> syn::Result<NonZeroUsize> {
+    number(value).ok_or_else(|| key.misfit(value, "a whole number greater than 0"))
+}
+
+fn check_path(key: OptionKey, value: &Expr) -> syn::Result<Path> {
+    match value {
+        Expr::Path(path) if path.attrs.is_empty() && path.qself.is_none() => Ok(path.path.clone()),
+        _ => Err(key.misfit(value, "a path")),
+    }
+}
+
+fn text(value: &Expr) -> Option<String> {
+    match value {
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text), ..
+        }) => Some(text.value()),
+        Expr::Group(group) => text(&group.expr),
+        _ => None,
+    }
+}
+
+fn number<N: FromStr<Err: std::fmt::Display>>(value: &Expr) -> Option<N> {
+    match value {
+        Expr::Lit(ExprLit {
+            lit: Lit::Int(number), ..
+        }) => number.base10_parse().ok(),
+        Expr::Group(group) => self::number(&group.expr),
+        _ => None,
+    }
+}

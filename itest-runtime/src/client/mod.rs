@@ -1,0 +1,122 @@
+//! The test process's end of the socket.
+
+mod start;
+
+use std::future::Future;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+use crate::case::Case;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::home::Home;
+use crate::service::Used;
+use crate::wire::{FrameReader, FrameWriter, FromSupervisor, Open, SliceDiagnosis, ToSupervisor};
+
+/// The variable that makes a test binary the supervisor.
+pub(crate) const SUPERVISE: &str = "ITEST_SUPERVISE";
+
+/// How long to wait for what the supervisor knows of a failed test.
+const DIAGNOSIS_PATIENCE: Duration = Duration::from_secs(5);
+
+/// An open lease.
+pub(crate) struct Session {
+    reader: FrameReader<OwnedReadHalf, FromSupervisor>,
+    writer: FrameWriter<OwnedWriteHalf>,
+}
+
+impl Session {
+    fn over(stream: UnixStream) -> Self {
+        let (reader, writer) = stream.into_split();
+        Self {
+            reader: FrameReader::new(reader),
+            writer: FrameWriter::new(writer),
+        }
+    }
+
+    /// Leases all slices that `open` asks for, from a supervisor that is started if there is none. `build` builds the
+    /// template of one request in a blank slice; `progress` hears of what takes a while.
+    pub(crate) async fn acquire<F>(
+        case: &'static Case,
+        config: &Config,
+        home: &Home,
+        open: Open,
+        mut build: impl FnMut(usize, Value) -> F,
+        mut progress: impl FnMut(String),
+    ) -> Result<(Self, Vec<Value>)>
+    where
+        F: Future<Output = Result<()>>,
+    {
+        let labels: Vec<String> = open.requests.iter().map(|request| request.label.clone()).collect();
+        let message = ToSupervisor::Open(open);
+        let mut older: Option<(u32, usize)> = None;
+        loop {
+            let stream = start::connect(case, config, home, older).await?;
+            let mut session = Self::over(stream);
+            // A supervisor that ends just now may close the door on us: then the next one is asked.
+            if session.writer.send(&message).await.is_err() {
+                continue;
+            }
+            let mut heard = false;
+            loop {
+                match session.reader.next().await? {
+                    Some(FromSupervisor::Superseded { pid, leases }) => {
+                        older = Some((pid, leases));
+                        break;
+                    }
+                    Some(FromSupervisor::Progress(text)) => {
+                        heard = true;
+                        progress(text);
+                    }
+                    Some(FromSupervisor::Build { index, grant }) => {
+                        heard = true;
+                        let label = labels.get(index).map_or("", String::as_str);
+                        progress(format!(
+                            "building the template of {label}, for all tests that start from it"
+                        ));
+                        let outcome = build(index, grant).await;
+                        session.writer.send(&ToSupervisor::Built { index, outcome }).await?;
+                    }
+                    Some(FromSupervisor::Granted(grants)) => return Ok((session, grants)),
+                    Some(FromSupervisor::Failed { error, .. }) => return Err(error),
+                    Some(FromSupervisor::Diagnosis(_)) => {}
+                    None if heard => return Err(gone(home)),
+                    None => break,
+                }
+            }
+        }
+    }
+
+    /// What the supervisor knows of this test's slices.
+    pub(crate) async fn diagnose(&mut self) -> Result<Vec<SliceDiagnosis>> {
+        let ask = async {
+            self.writer.send(&ToSupervisor::Diagnose).await?;
+            while let Some(message) = self.reader.next().await? {
+                if let FromSupervisor::Diagnosis(diagnosis) = message {
+                    return Ok(diagnosis);
+                }
+            }
+            Err(
+                Error::new("the supervisor ended while this test ran, and its servers with it")
+                    .hint("the next test starts another; did something end it (`kill`, the OOM killer)?"),
+            )
+        };
+        tokio::time::timeout(DIAGNOSIS_PATIENCE, ask)
+            .await
+            .unwrap_or_else(|_| Err(Error::new("the supervisor doesn't answer")))
+    }
+
+    /// Ends the lease. That the supervisor is gone doesn't matter any more.
+    pub(crate) async fn close(mut self, used: Vec<Used>, keep: Option<Duration>) {
+        let _ = self.writer.send(&ToSupervisor::Close { used, keep }).await;
+    }
+}
+
+fn gone(home: &Home) -> Error {
+    Error::new("the supervisor ended while it was making this test's slices")
+        .log("its last log lines", start::last_log_lines(home))
+        .hint("run the tests again; did something end it (`kill`, the OOM killer)?")
+}

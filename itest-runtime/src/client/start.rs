@@ -1,0 +1,175 @@
+//! Finds the supervisor, or starts it: this test binary, run again, with an environment variable that makes the attribute's
+//! wrapper become the supervisor instead of running the test.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use tokio::net::UnixStream;
+
+use super::SUPERVISE;
+use crate::case::Case;
+use crate::config::Config;
+use crate::error::{Context, Error, Result};
+use crate::home::Home;
+use crate::naming;
+use crate::os;
+use crate::supervisor::{self, Settings};
+
+/// How often the socket is tried while a supervisor starts.
+const TRY: Duration = Duration::from_millis(2);
+/// How long a supervisor may take until it listens, before this process becomes the supervisor itself.
+const LISTENS: Duration = Duration::from_secs(10);
+/// How long an ending supervisor may hold the lock.
+const ENDS: Duration = Duration::from_secs(60);
+
+/// A connection to the supervisor. `older` is a supervisor (its pid, its leases) that runs an older build and is ending.
+pub(super) async fn connect(
+    case: &'static Case,
+    config: &Config,
+    home: &Home,
+    older: Option<(u32, usize)>,
+) -> Result<UnixStream> {
+    let deadline = Instant::now() + ENDS;
+    loop {
+        if let Some(stream) = try_connect(home).await? {
+            return Ok(stream);
+        }
+        if let Some(lock) = home.try_lock()? {
+            return start(case, config, home, lock).await;
+        }
+        if Instant::now() > deadline {
+            return Err(held(home, older));
+        }
+        tokio::time::sleep(TRY).await;
+    }
+}
+
+async fn try_connect(home: &Home) -> Result<Option<UnixStream>> {
+    match UnixStream::connect(home.socket()).await {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::WouldBlock | ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error)
+            .context(|| format!("failed to connect to the supervisor at {}", home.socket().display()))
+            .map_err(|error| error.hint("remove that folder if it isn't itest's, or set ITEST_DIR to another")),
+    }
+}
+
+fn held(home: &Home, older: Option<(u32, usize)>) -> Error {
+    let lock = home.lock_path();
+    match older {
+        Some((pid, leases)) => Error::new(format!(
+            "an older supervisor (pid {pid}) is still running, from before these tests were built anew; it ends when its \
+             leases do, and had {leases} of them"
+        ))
+        .hint(format!("wait until the other run has ended, or run `kill {pid}`")),
+        None => Error::new(format!(
+            "no supervisor listens at {}, and yet something holds the lock {}",
+            home.socket().display(),
+            lock.display()
+        ))
+        .log("the supervisor's last log lines", last_log_lines(home))
+        .hint(format!("see who holds it with `fuser {}`, and end that process", lock.display())),
+    }
+}
+
+pub(super) fn last_log_lines(home: &Home) -> Vec<String> {
+    let log = fs::read(home.log()).unwrap_or_default();
+    let lines: Vec<String> = String::from_utf8_lossy(&log).lines().map(str::to_owned).collect();
+    lines[lines.len().saturating_sub(12)..].to_vec()
+}
+
+/// Starts a supervisor, which takes over the lock; in a process of its own if that works, else in this one.
+async fn start(case: &'static Case, config: &Config, home: &Home, lock: File) -> Result<UnixStream> {
+    let settings = Settings::new(home, config)?;
+    let for_fallback = lock.try_clone().context(|| "failed to duplicate the lock")?;
+    let mut child = spawn(case, home, &settings, lock)?;
+    let deadline = Instant::now() + LISTENS;
+    loop {
+        if let Some(stream) = try_connect(home).await? {
+            return Ok(stream);
+        }
+        let ended = child.try_wait().context(|| "failed to look after the supervisor")?;
+        if ended.is_some_and(|status| status.code() == Some(supervisor::FAILED)) {
+            return Err(Error::new("the supervisor failed to start").log("it said", last_log_lines(home)));
+        }
+        if ended.is_some() || Instant::now() > deadline {
+            let _ = child.kill();
+            let _ = child.wait();
+            break;
+        }
+        tokio::time::sleep(TRY).await;
+    }
+    // The harness knows no `--exact`: nothing in that process became a supervisor.
+    start_here(case, settings, for_fallback)?;
+    let deadline = Instant::now() + LISTENS;
+    loop {
+        if let Some(stream) = try_connect(home).await? {
+            return Ok(stream);
+        }
+        if Instant::now() > deadline {
+            return Err(Error::new(
+                "the supervisor could not be started, neither as a process of its own nor in this one",
+            )
+            .log("it said", last_log_lines(home)));
+        }
+        tokio::time::sleep(TRY).await;
+    }
+}
+
+fn spawn(case: &Case, home: &Home, settings: &Settings, lock: File) -> Result<Child> {
+    let exe = std::env::current_exe().context(|| "failed to find this test binary")?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(home.dir())
+        .context(|| format!("failed to create {}", home.dir().display()))
+        .map_err(|error| error.hint("remove what lies there, or set ITEST_DIR to another folder"))?;
+    let log = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(home.log())
+        .context(|| format!("failed to create {}", home.log().display()))?;
+    let mut command = Command::new(&exe);
+    command.args([
+        "--exact",
+        &naming::harness_name(case),
+        "--nocapture",
+        "--include-ignored",
+    ]);
+    command.env(SUPERVISE, settings.to_variable());
+    command.current_dir("/");
+    // nextest takes a test whose child holds its pipes for a leaky one. Stdin brings the lock.
+    command
+        .stdin(lock)
+        .stderr(log.try_clone().context(|| "failed to duplicate the log's handle")?)
+        .stdout(log);
+    // nextest and shells send signals to whole process groups.
+    os::own_session(&mut command);
+    command
+        .spawn()
+        .context(|| format!("failed to start {} as the supervisor", exe.display()))
+}
+
+fn start_here(case: &'static Case, settings: Settings, lock: File) -> Result<()> {
+    std::thread::Builder::new()
+        .name("itest-supervisor".to_owned())
+        .spawn(move || {
+            if let Err(error) = supervisor::serve(settings, lock, case) {
+                eprintln!("the supervisor failed: {}", error.render());
+            }
+        })
+        .map(|_| ())
+        .context(|| "failed to start the supervisor's thread")
+}

@@ -1,0 +1,189 @@
+//! One setting: a key, a value, and where a person wrote it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Config, Secret};
+use crate::error::{Error, Result};
+use crate::spec::Provider;
+
+const KEYS: &[&str] = &[
+    "provider",
+    "linger",
+    "keep",
+    "timeout",
+    "start_timeout",
+    "dir",
+    "data_dir",
+    "cache_dir",
+    "server_user",
+];
+const SERVICE_KEYS: &[&str] = &["provider", "url", "bin"];
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Setting {
+    /// The service that the setting is about, or all.
+    pub(super) service: Option<String>,
+    pub(super) key: String,
+    pub(super) value: String,
+    /// How a person finds it: a variable's name, or a file and a key.
+    pub(super) origin: String,
+}
+
+impl Setting {
+    /// Reads a variable whose name begins with `ITEST_`.
+    pub(super) fn parse_variable(name: &str, value: &str) -> Result<Self> {
+        let rest = name.strip_prefix("ITEST_").unwrap_or(name).to_lowercase();
+        let setting = |service: Option<&str>, key: &str| Self {
+            service: service.map(str::to_owned),
+            key: key.to_owned(),
+            value: value.to_owned(),
+            origin: name.to_owned(),
+        };
+        if KEYS.contains(&rest.as_str()) {
+            return Ok(setting(None, &rest));
+        }
+        for key in SERVICE_KEYS {
+            if let Some(service) = rest
+                .strip_suffix(&format!("_{key}"))
+                .filter(|service| !service.is_empty())
+            {
+                return Ok(setting(Some(service), key));
+            }
+        }
+        Err(
+            Error::new(format!("the environment variable {name} is no setting of itest")).hint(format!(
+                "the variables are {}, and for each service {}; unset {name} or give it another prefix",
+                KEYS.iter()
+                    .map(|key| format!("ITEST_{}", key.to_uppercase()))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                SERVICE_KEYS
+                    .iter()
+                    .map(|key| format!("ITEST_<SERVICE>_{}", key.to_uppercase()))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            )),
+        )
+    }
+
+    /// Checks that a key of a file is known.
+    pub(super) fn check_key(&self) -> Result<()> {
+        let known = if self.service.is_some() { SERVICE_KEYS } else { KEYS };
+        if known.contains(&self.key.as_str()) {
+            return Ok(());
+        }
+        let place = match &self.service {
+            Some(service) => format!("the keys under [{service}] are"),
+            None => "the keys are".to_owned(),
+        };
+        let known: Vec<_> = known.iter().map(|key| format!("`{key}`")).collect();
+        let more = if self.service.is_some() {
+            ""
+        } else {
+            ", and a table for each service, such as [postgres]"
+        };
+        Err(Error::new(format!("unknown key `{}` in {}", self.key, self.origin))
+            .hint(format!("{place} {}{more}", known.join(", "))))
+    }
+
+    pub(super) fn apply(&self, config: &mut Config) -> Result<()> {
+        let Some(service) = &self.service else {
+            return self.apply_to_all(config);
+        };
+        let service = config.services.entry(service.clone()).or_default();
+        match self.key.as_str() {
+            "provider" => service.provider = Some(self.provider()?),
+            "url" => service.url = Some(self.url()?),
+            "bin" => service.bin = Some(self.path()?),
+            _ => return self.check_key(),
+        }
+        Ok(())
+    }
+
+    fn apply_to_all(&self, config: &mut Config) -> Result<()> {
+        match self.key.as_str() {
+            "provider" => config.provider = self.provider()?,
+            "linger" => config.linger = self.duration()?,
+            "keep" => config.keep = Some(self.duration()?).filter(|keep| !keep.is_zero()),
+            "timeout" => config.timeout = Some(self.duration()?).filter(|timeout| !timeout.is_zero()),
+            "start_timeout" => config.start_timeout = self.duration()?,
+            "dir" => config.dir = Some(self.path()?),
+            "data_dir" => config.data_dir = Some(self.path()?),
+            "cache_dir" => config.cache_dir = Some(self.path()?),
+            "server_user" => config.server_user = Some(self.value.clone()),
+            _ => return self.check_key(),
+        }
+        Ok(())
+    }
+
+    fn bad(&self, allowed: &str) -> Error {
+        Error::new(format!("bad value `{}` for {}", self.value, self.origin)).hint(format!("allowed is {allowed}"))
+    }
+
+    fn provider(&self) -> Result<Provider> {
+        self.value
+            .parse()
+            .map_err(|()| self.bad(&format!("one of {}", Provider::NAMES)))
+    }
+
+    fn duration(&self) -> Result<Duration> {
+        if self.value == "0" {
+            return Ok(Duration::ZERO);
+        }
+        humantime::parse_duration(&self.value).map_err(|_| self.bad("a duration such as `30s`, `500ms`, `2m`, or `0`"))
+    }
+
+    fn path(&self) -> Result<PathBuf> {
+        let path = PathBuf::from(&self.value);
+        if path.is_absolute() {
+            Ok(path)
+        } else {
+            Err(self.bad("an absolute path"))
+        }
+    }
+
+    /// A URL may hold a password: the message doesn't repeat it.
+    fn url(&self) -> Result<Secret> {
+        match url::Url::parse(&self.value) {
+            Ok(_) => Ok(Secret(self.value.clone())),
+            Err(error) => Err(Error::new(format!("the value of {} is no URL: {error}", self.origin))
+                .hint("allowed is a URL such as `postgres://user:password@host:5432/database`")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_of_any_service_is_understood() {
+        let setting = Setting::parse_variable("ITEST_MEMCACHED_BIN", "/usr/bin/memcached").expect("known");
+        assert_eq!(
+            (setting.service.as_deref(), setting.key.as_str()),
+            (Some("memcached"), "bin")
+        );
+    }
+
+    #[test]
+    fn an_unknown_variable_is_named_with_those_that_exist() {
+        let error = Setting::parse_variable("ITEST_LINGERS", "1s")
+            .expect_err("unknown")
+            .render();
+        assert!(
+            error.contains("ITEST_LINGERS") && error.contains("ITEST_LINGER,"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_bad_url_is_not_repeated() {
+        let setting = Setting::parse_variable("ITEST_POSTGRES_URL", "not a url: secret").expect("known");
+        let error = setting.url().expect_err("bad").render();
+        assert!(
+            error.contains("ITEST_POSTGRES_URL") && !error.contains("secret"),
+            "{error}"
+        );
+    }
+}

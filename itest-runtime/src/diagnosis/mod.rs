@@ -1,0 +1,87 @@
+//! What a person reads when a test fails.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::wire::SliceDiagnosis;
+
+/// Everything that is known of a failure.
+#[derive(Debug, Default)]
+pub(crate) struct Diagnosis {
+    /// What went wrong, unless the panic hook has already said so.
+    pub(crate) failure: Option<String>,
+    pub(crate) slices: Vec<(String, SliceDiagnosis)>,
+    /// Why the supervisor could not be asked.
+    pub(crate) unknown: Option<Error>,
+    pub(crate) hints: Vec<String>,
+    /// For how long the slices stay, and how to open them.
+    pub(crate) kept: Option<(Duration, Vec<(String, Option<String>)>)>,
+}
+
+/// The lines that stand under a failing test.
+pub(crate) fn render(test: &str, attempt: &str, diagnosis: &Diagnosis) -> String {
+    let mut text = format!("---- itest: {test} failed{attempt}\n");
+    if let Some(failure) = &diagnosis.failure {
+        paragraph(&mut text, failure);
+    }
+    for (label, slice) in &diagnosis.slices {
+        if let Some(death) = &slice.death {
+            paragraph(&mut text, &death.render());
+        }
+        if !slice.log.is_empty() {
+            let _ = writeln!(text, "  what {label} logged for this test:");
+            for line in &slice.log {
+                let _ = writeln!(text, "    {line}");
+            }
+        }
+    }
+    if let Some(error) = &diagnosis.unknown {
+        paragraph(&mut text, &error.render());
+    }
+    for hint in &diagnosis.hints {
+        paragraph(&mut text, &format!("hint: {hint}"));
+    }
+    if let Some((keep, commands)) = &diagnosis.kept {
+        let _ = writeln!(text, "  its data stays for {}:", humantime::format_duration(*keep));
+        for (label, command) in commands {
+            let _ = writeln!(
+                text,
+                "    {label}: {}",
+                command.as_deref().unwrap_or("(no command opens it)")
+            );
+        }
+    }
+    text
+}
+
+fn paragraph(text: &mut String, paragraph: &str) {
+    for line in paragraph.lines() {
+        let _ = writeln!(text, "  {line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_what_the_server_logged_and_what_to_do() {
+        let diagnosis = Diagnosis {
+            failure: Some("it broke".into()),
+            slices: vec![(
+                "db".into(),
+                SliceDiagnosis {
+                    log: vec!["ERROR: no".into()],
+                    death: None,
+                },
+            )],
+            hints: vec!["do this".into()],
+            ..Diagnosis::default()
+        };
+        assert_eq!(
+            render("a::test", "", &diagnosis),
+            "---- itest: a::test failed\n  it broke\n  what db logged for this test:\n    ERROR: no\n  hint: do this\n"
+        );
+    }
+}

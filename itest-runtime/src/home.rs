@@ -1,0 +1,233 @@
+//! Where one supervisor lives: its folder, its socket, its lock.
+//!
+//! ```text
+//! BASE/              one a user, mode 0700
+//!   KEY.lock         held (flock) by the supervisor and its janitor, until the last of their leavings is gone
+//!   KEY/             socket, log and state
+//! ```
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Context, Error, Result};
+use crate::spec::Fingerprint;
+
+/// The longest path of a Unix socket that every system takes (macOS: 104 with the final zero).
+const SOCKET_PATH_LIMIT: usize = 103;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Home {
+    base: PathBuf,
+    key: String,
+}
+
+impl Home {
+    /// The home of the supervisor with this key, below `wanted` or the user's runtime folder.
+    pub(crate) fn locate(wanted: Option<&Path>, key: &Fingerprint) -> Result<Self> {
+        let base = wanted.map_or_else(default_base, Path::to_owned);
+        let home = Self {
+            base,
+            key: key.short(12).to_owned(),
+        };
+        let length = home.socket().as_os_str().len();
+        if length > SOCKET_PATH_LIMIT {
+            return Err(Error::new(format!(
+                "the path of the supervisor's socket has {length} bytes, and {SOCKET_PATH_LIMIT} are the limit: {}",
+                home.socket().display()
+            ))
+            .hint("set ITEST_DIR to a folder with a shorter path"));
+        }
+        Ok(home)
+    }
+
+    /// The same home, as the supervisor was told it.
+    pub(crate) fn told(base: PathBuf, key: String) -> Self {
+        Self { base, key }
+    }
+
+    pub(crate) fn base(&self) -> &Path {
+        &self.base
+    }
+
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Every other home of the same user.
+    pub(crate) fn neighbours(&self) -> Vec<Self> {
+        let entries = fs::read_dir(&self.base).into_iter().flatten().flatten();
+        entries
+            .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".lock")?.to_owned()))
+            .filter(|key| *key != self.key)
+            .map(|key| Self {
+                base: self.base.clone(),
+                key,
+            })
+            .collect()
+    }
+
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.base.join(&self.key)
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir().join("socket")
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.dir().join("log")
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.dir().join("state.json")
+    }
+
+    pub(crate) fn lock_path(&self) -> PathBuf {
+        self.base.join(format!("{}.lock", self.key))
+    }
+
+    /// Takes the lock if nobody has it.
+    pub(crate) fn try_lock(&self) -> Result<Option<File>> {
+        loop {
+            ensure_base(&self.base)?;
+            let path = self.lock_path();
+            let open = OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .read(true)
+                .write(true)
+                .mode(0o600)
+                .open(&path);
+            let file = match open {
+                Ok(file) => file,
+                // The base folder was removed by a janitor a moment ago.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(error).context(|| format!("failed to open {}", path.display())),
+            };
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => {
+                    return Err(error).context(|| format!("failed to lock {}", path.display()));
+                }
+            }
+            // The janitor removes the file before it lets go of the lock: what we hold must be what the path names.
+            let ours = file
+                .metadata()
+                .context(|| format!("failed to look at {}", path.display()))?;
+            if fs::metadata(&path).is_ok_and(|named| (named.dev(), named.ino()) == (ours.dev(), ours.ino())) {
+                return Ok(Some(file));
+            }
+        }
+    }
+}
+
+fn uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// `$XDG_RUNTIME_DIR/itest` where that is the user's own, else a folder of the user's in the folder for temporary files.
+fn default_base() -> PathBuf {
+    std::env::var_os("XDG_RUNTIME_DIR")
+        .map(PathBuf::from)
+        .filter(|folder| fs::metadata(folder).is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == uid()))
+        .map_or_else(
+            || std::env::temp_dir().join(format!("itest-{}", uid())),
+            |folder| folder.join("itest"),
+        )
+}
+
+fn ensure_base(base: &Path) -> Result<()> {
+    match fs::DirBuilder::new().recursive(true).mode(0o700).create(base) {
+        Ok(()) => check_base(base),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => check_base(base),
+        Err(error) => Err(error)
+            .context(|| format!("failed to create {}", base.display()))
+            .map_err(|error| error.hint("set ITEST_DIR to a folder that can be created")),
+    }
+}
+
+/// A folder in a place where everybody may write must be ours, and closed to all others.
+fn check_base(base: &Path) -> Result<()> {
+    let metadata = match fs::symlink_metadata(base) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).context(|| format!("failed to look at {}", base.display())),
+    };
+    let problem = if !metadata.is_dir() {
+        "is no folder".to_owned()
+    } else if metadata.uid() != uid() {
+        format!("belongs to user {}, not to you (user {})", metadata.uid(), uid())
+    } else if metadata.mode() & 0o077 != 0 {
+        format!(
+            "is open to other users (mode {:o}, wanted 700)",
+            metadata.mode() & 0o777
+        )
+    } else {
+        return Ok(());
+    };
+    Err(
+        Error::new(format!("the supervisors' folder {} {problem}", base.display())).hint(format!(
+            "remove {0}, or run `chmod 700 {0}`, or set ITEST_DIR to a folder of your own",
+            base.display()
+        )),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::spec::FingerprintBuilder;
+
+    fn home(base: &Path) -> Result<Home> {
+        Home::locate(Some(base), &FingerprintBuilder::new("test").finish())
+    }
+
+    #[test]
+    fn a_lock_is_held_by_one() {
+        let base = tempfile::tempdir().expect("a folder");
+        let home = home(&base.path().join("base")).expect("short enough");
+        let first = home.try_lock().expect("it works");
+        assert!(first.is_some());
+        assert!(home.try_lock().expect("it works").is_none());
+        drop(first);
+        assert!(home.try_lock().expect("it works").is_some());
+    }
+
+    #[test]
+    fn a_folder_that_is_open_to_others_is_refused() {
+        let base = tempfile::tempdir().expect("a folder");
+        fs::set_permissions(base.path(), fs::Permissions::from_mode(0o755)).expect("set");
+        let error = home(base.path())
+            .expect("short enough")
+            .try_lock()
+            .expect_err("refused")
+            .render();
+        assert!(error.contains("mode 755") && error.contains("chmod 700"), "{error}");
+    }
+
+    #[test]
+    fn a_file_in_the_folders_place_is_refused() {
+        let base = tempfile::tempdir().expect("a folder");
+        let file = base.path().join("file");
+        fs::write(&file, "").expect("written");
+        let error = home(&file)
+            .expect("short enough")
+            .try_lock()
+            .expect_err("refused")
+            .render();
+        assert!(error.contains("is no folder") && error.contains("ITEST_DIR"), "{error}");
+    }
+
+    #[test]
+    fn a_path_that_no_socket_can_have_is_refused() {
+        let error = home(Path::new(&format!("/tmp/{}", "long/".repeat(30))))
+            .expect_err("refused")
+            .render();
+        assert!(error.contains("ITEST_DIR"), "{error}");
+    }
+}

@@ -1,0 +1,193 @@
+//! Lists of services and leases with their types: nested pairs that end in `()`. They let the compiler find a parameter's
+//! service by its type.
+
+use serde_json::Value;
+
+use super::Lease;
+use crate::error::{Context, Error, Result};
+use crate::service::{Driver, Service, TestContext, Used};
+use crate::spec::{Provider, Provision, Request};
+
+pub(crate) type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// One declared service.
+#[derive(Debug, Clone)]
+pub struct Slot<S> {
+    name: Option<&'static str>,
+    service: S,
+}
+
+impl<S> Slot<S> {
+    /// A service, and the name that the test gives this instance.
+    pub fn new(name: Option<&'static str>, service: S) -> Self {
+        Self { name, service }
+    }
+}
+
+/// A declared service's request, and who runs it.
+#[derive(Debug)]
+pub struct Claimed {
+    pub(crate) request: Request,
+    pub(crate) domain: String,
+}
+
+/// Chooses a provider: from a service's name, and what the test asks.
+pub type Choose<'a> = &'a dyn Fn(&str, Option<Provider>) -> Result<Provision>;
+
+/// All declared services of one test.
+pub trait Declared {
+    /// The list of their leases.
+    type Leases: LeaseList;
+
+    /// Adds the request of each to `into`.
+    ///
+    /// # Errors
+    /// When a builder names what isn't there.
+    fn requests(&self, test: &TestContext, choose: Choose<'_>, into: &mut Vec<Claimed>) -> Result<()>;
+
+    /// Builds the template of the service at `index`.
+    fn build<'a>(&'a self, index: usize, test: &'a TestContext, blank: Value) -> BoxFuture<'a, Result<()>>;
+
+    /// Makes the leases of the grants, which are in the services' order.
+    ///
+    /// # Errors
+    /// When a grant is none of the service's.
+    fn leases(self, test: &TestContext, grants: &mut dyn Iterator<Item = Value>) -> Result<Self::Leases>;
+}
+
+impl Declared for () {
+    type Leases = ();
+
+    fn requests(&self, _: &TestContext, _: Choose<'_>, _: &mut Vec<Claimed>) -> Result<()> {
+        Ok(())
+    }
+
+    fn build<'a>(&'a self, _: usize, _: &'a TestContext, _: Value) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async { Err(Error::new("the supervisor asked for a template that no service has")) })
+    }
+
+    fn leases(self, _: &TestContext, _: &mut dyn Iterator<Item = Value>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl<S: Service, T: Declared> Declared for (Slot<S>, T) {
+    type Leases = (Lease<S>, T::Leases);
+
+    fn requests(&self, test: &TestContext, choose: Choose<'_>, into: &mut Vec<Claimed>) -> Result<()> {
+        let Slot { name, service } = &self.0;
+        let json = || format!("the options of `{}` have no JSON form", S::NAME);
+        let request = Request {
+            service: S::NAME.to_owned(),
+            label: name.unwrap_or(S::NAME).to_owned(),
+            server: serde_json::to_value(service.server()).context(json)?,
+            slice: serde_json::to_value(service.slice(test)?).context(json)?,
+            dedicated: service.common().dedicated,
+            provision: choose(S::NAME, service.common().provider)?,
+        };
+        into.push(Claimed {
+            request,
+            domain: Driver::of_service::<S>().domain().to_owned(),
+        });
+        self.1.requests(test, choose, into)
+    }
+
+    fn build<'a>(&'a self, index: usize, test: &'a TestContext, blank: Value) -> BoxFuture<'a, Result<()>> {
+        let Some(index) = index.checked_sub(1) else {
+            return Box::pin(async move { self.0.service.build(test, &grant::<S>(blank)?).await });
+        };
+        self.1.build(index, test, blank)
+    }
+
+    fn leases(self, test: &TestContext, grants: &mut dyn Iterator<Item = Value>) -> Result<Self::Leases> {
+        let (Slot { name, service }, rest) = self;
+        let value = grants
+            .next()
+            .ok_or_else(|| Error::new("the supervisor granted too little"))?;
+        let lease = Lease::new(
+            name.unwrap_or(S::NAME).to_owned(),
+            service,
+            test.clone(),
+            grant::<S>(value)?,
+        );
+        Ok((lease, rest.leases(test, grants)?))
+    }
+}
+
+fn grant<S: Service>(value: Value) -> Result<S::Grant> {
+    serde_json::from_value(value).context(|| format!("the supervisor's grant of `{}` makes no sense", S::NAME))
+}
+
+/// All leases of one test.
+pub trait LeaseList {
+    /// Looks at each slice once more after a test that passed; the answers are in the services' order.
+    fn finish(&self) -> BoxFuture<'_, Vec<Result<Used>>>;
+
+    /// Hints for a failure whose text reveals a limit of a slice.
+    fn explain(&self, failure: &str, into: &mut Vec<String>);
+
+    /// For each slice its label, and the command that opens it for a person.
+    fn open_commands(&self, into: &mut Vec<(String, Option<String>)>);
+}
+
+impl LeaseList for () {
+    fn finish(&self) -> BoxFuture<'_, Vec<Result<Used>>> {
+        Box::pin(async { Vec::new() })
+    }
+
+    fn explain(&self, _: &str, _: &mut Vec<String>) {}
+
+    fn open_commands(&self, _: &mut Vec<(String, Option<String>)>) {}
+}
+
+impl<S: Service, T: LeaseList> LeaseList for (Lease<S>, T) {
+    fn finish(&self) -> BoxFuture<'_, Vec<Result<Used>>> {
+        Box::pin(async {
+            let mut all = vec![S::finish(&self.0).await];
+            all.extend(self.1.finish().await);
+            all
+        })
+    }
+
+    fn explain(&self, failure: &str, into: &mut Vec<String>) {
+        into.extend(S::explain(failure).filter(|hint| !into.contains(hint)));
+        self.1.explain(failure, into);
+    }
+
+    fn open_commands(&self, into: &mut Vec<(String, Option<String>)>) {
+        into.push((self.0.label().to_owned(), S::open_command(self.0.grant())));
+        self.1.open_commands(into);
+    }
+}
+
+/// Finds the lease of the service `S` in a list; `I` says where, and the compiler works it out.
+#[diagnostic::on_unimplemented(
+    message = "this parameter needs a service that the test doesn't declare: `{S}`",
+    label = "`{S}` is not declared",
+    note = "declare it: `#[integration(postgres)]` for `Postgres`, `#[integration(redis)]` for `Redis`, and so on; where it is \
+            declared under a name, the parameter must have that name"
+)]
+pub trait Find<S: Service, I> {
+    /// The lease.
+    fn find(&self) -> &Lease<S>;
+}
+
+/// The first of a list.
+#[derive(Debug)]
+pub struct Here;
+
+/// Somewhere after the first of a list.
+#[derive(Debug)]
+pub struct There<I>(std::marker::PhantomData<I>);
+
+impl<S: Service, T> Find<S, Here> for (&Lease<S>, T) {
+    fn find(&self) -> &Lease<S> {
+        self.0
+    }
+}
+
+impl<S: Service, H: Service, T: Find<S, I>, I> Find<S, There<I>> for (&Lease<H>, T) {
+    fn find(&self) -> &Lease<S> {
+        self.1.find()
+    }
+}

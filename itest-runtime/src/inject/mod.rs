@@ -1,0 +1,244 @@
+//! Inject: make a typed value out of a lease.
+
+mod list;
+
+pub(crate) use list::Claimed;
+pub use list::Slot;
+pub(crate) use list::{Declared, Find, LeaseList};
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::outcome::Verdict;
+use crate::service::{Common, Service, TestContext};
+
+/// A type that a test can have as a parameter.
+///
+/// ```
+/// use itest_runtime::{Error, Inject, Lease, Url};
+/// use itest_runtime::service::redis::Redis;
+///
+/// /// Our own client, made of any lease of Redis.
+/// struct Cache(String);
+///
+/// impl Inject for Cache {
+///     type Service = Redis;
+///
+///     async fn inject(lease: &Lease<Redis>) -> Result<Self, Error> {
+///         Ok(Cache(Url::inject(lease).await?.to_string()))
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a test can't have a parameter of type `{Self}`",
+    label = "no service makes values of this type",
+    note = "a `postgres` makes `sqlx::PgPool`, `sqlx::PgConnection`, `sqlx::Transaction`, `PgConnectOptions`, `Url<Postgres>`; \
+            a `redis` makes `redis::Client`, `MultiplexedConnection`, `ConnectionManager`, `Url<Redis>`",
+    note = "implement `itest::Inject` for types of your own; the versions of sqlx and redis must be those that itest uses"
+)]
+pub trait Inject: Sized + Send + 'static {
+    /// The service that makes it.
+    type Service: Service;
+
+    /// Makes the value.
+    ///
+    /// # Errors
+    /// When the slice can't be reached, or can't give such a value.
+    fn inject(lease: &Lease<Self::Service>) -> impl Future<Output = Result<Self>> + Send;
+
+    /// Looks at a value that was lent to a test that passed (`&T`, `&mut T`), before the lease ends.
+    ///
+    /// # Errors
+    /// What only shows now; it fails the test.
+    fn finish(self, lease: &Lease<Self::Service>) -> impl Future<Output = Result<()>> + Send {
+        let _ = lease;
+        async { Ok(()) }
+    }
+}
+
+/// One test's right to one slice.
+pub struct Lease<S: Service>(Arc<LeaseInner<S>>);
+
+struct LeaseInner<S: Service> {
+    label: String,
+    service: S,
+    test: TestContext,
+    grant: S::Grant,
+    session: S::Session,
+}
+
+impl<S: Service> Lease<S> {
+    fn new(label: String, service: S, test: TestContext, grant: S::Grant) -> Self {
+        Self(Arc::new(LeaseInner {
+            label,
+            service,
+            test,
+            grant,
+            session: S::Session::default(),
+        }))
+    }
+
+    /// What the test calls the service: the instance's name, or the service's.
+    pub fn label(&self) -> &str {
+        &self.0.label
+    }
+
+    /// The builder, as the test wrote it.
+    pub fn service(&self) -> &S {
+        &self.0.service
+    }
+
+    /// Where the test stands.
+    pub fn test(&self) -> &TestContext {
+        &self.0.test
+    }
+
+    /// What the supervisor granted.
+    pub fn grant(&self) -> &S::Grant {
+        &self.0.grant
+    }
+
+    /// What the values injected into this test share.
+    pub fn session(&self) -> &S::Session {
+        &self.0.session
+    }
+
+    /// The options that every service has.
+    pub fn common(&self) -> &Common {
+        self.0.service.common()
+    }
+}
+
+impl<S: Service> Clone for Lease<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<S: Service> fmt::Debug for Lease<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("label", &self.0.label)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The slice's address, with user and password, for any client that itest has no type for.
+///
+/// ```
+/// # use itest_runtime::Url;
+/// # use itest_runtime::service::redis::Redis;
+/// fn start_my_service(cache: &Url<Redis>) -> std::process::Command {
+///     let mut command = std::process::Command::new("my-service");
+///     command.env("REDIS_URL", cache.as_str());
+///     command
+/// }
+/// ```
+pub struct Url<S> {
+    text: String,
+    service: PhantomData<fn() -> S>,
+}
+
+impl<S> Url<S> {
+    /// The URL as a text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl<S> fmt::Display for Url<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Never shows the password.
+impl<S> fmt::Debug for Url<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Url").field(&crate::spec::redacted(&self.text)).finish()
+    }
+}
+
+impl<S> Clone for Url<S> {
+    fn clone(&self) -> Self {
+        Self {
+            text: self.text.clone(),
+            service: PhantomData,
+        }
+    }
+}
+
+impl<S> AsRef<str> for Url<S> {
+    fn as_ref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl<S: Service> Inject for Url<S> {
+    type Service = S;
+
+    async fn inject(lease: &Lease<S>) -> Result<Self> {
+        Ok(Self {
+            text: S::url(lease.grant())?,
+            service: PhantomData,
+        })
+    }
+}
+
+/// A value and the lease it came from.
+#[derive(Debug)]
+pub struct Injected<T: Inject> {
+    /// The value.
+    pub value: T,
+    lease: Lease<T::Service>,
+}
+
+impl<T: Inject> Injected<T> {
+    async fn make(lease: &Lease<T::Service>, parameter: &str) -> Result<Self> {
+        let value = T::inject(lease).await.map_err(|error: Error| {
+            error.context(format!(
+                "failed to make the parameter `{parameter}` out of `{}`",
+                lease.label()
+            ))
+        })?;
+        Ok(Self {
+            value,
+            lease: lease.clone(),
+        })
+    }
+
+    /// Ends the loan of the value.
+    pub async fn finish(self, verdict: Verdict) -> Verdict {
+        match verdict {
+            Verdict::Passed => T::finish(self.value, &self.lease).await.into(),
+            failed @ Verdict::Failed(_) => failed,
+        }
+    }
+}
+
+/// Makes a parameter whose type says which service it comes from.
+///
+/// # Errors
+/// When the value can't be made.
+pub async fn inject<T, L, I>(leases: &L, parameter: &str) -> Result<Injected<T>>
+where
+    T: Inject,
+    L: Find<T::Service, I>,
+{
+    Injected::make(leases.find(), parameter).await
+}
+
+/// Makes a parameter whose name says which instance it comes from.
+///
+/// # Errors
+/// When the value can't be made.
+pub async fn inject_from<T, S>(lease: &Lease<S>, parameter: &str) -> Result<Injected<T>>
+where
+    T: Inject<Service = S>,
+    S: Service,
+{
+    Injected::make(lease, parameter).await
+}

@@ -1,0 +1,47 @@
+//! The runtime of [itest](https://docs.rs/itest): what the `#[integration]` attribute calls.
+//!
+//! Users depend on the facade, `itest`, whose documentation is the guide. This crate's own rooms are: [`service`] (what a
+//! service is; the built-in ones), [`provider`] (how servers come to run), [`spec`] (what a test asks for), `client`,
+//! `wire` and `supervisor` (the two processes and what they say to each other), and `run` (the life of a test).
+
+mod case;
+mod client;
+mod config;
+mod diagnosis;
+mod error;
+mod home;
+mod inject;
+mod naming;
+mod os;
+mod outcome;
+pub mod provider;
+mod run;
+pub mod service;
+pub mod spec;
+mod supervisor;
+mod value;
+mod wire;
+
+pub use error::{Context, Error, Result};
+pub use inject::{Inject, Lease, Url};
+
+/// What the attribute's expansion names. Not for anybody else.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::case::{Case, Flavor, Options, Registered};
+    pub use crate::error::Error;
+    pub use crate::inject::{Slot, inject, inject_from};
+    pub use crate::outcome::Verdict;
+    pub use crate::run::{blocking, blocking_here, run};
+    pub use crate::service::Driver;
+    pub use crate::value::{ByCopy, ByReference, PathValue};
+    pub use inventory;
+
+    /// The names of the built-in services.
+    pub mod builtin {
+        #[cfg(feature = "postgres")]
+        pub use crate::service::postgres::postgres;
+        #[cfg(feature = "redis")]
+        pub use crate::service::redis::redis;
+    }
+}

@@ -1,0 +1,114 @@
+//! Names: of tests, of the places where the runtime keeps things, of what it makes on servers.
+
+use std::path::{Path, PathBuf};
+
+use crate::case::Case;
+use crate::spec::{Fingerprint, FingerprintBuilder};
+
+/// The test's name as its harness knows it: what `--exact` needs.
+///
+/// nextest says it; otherwise libtest names the test's thread after it, except with one thread, where only the path of
+/// the function is left.
+pub(crate) fn harness_name(case: &Case) -> String {
+    if let Ok(name) = std::env::var("NEXTEST_TEST_NAME") {
+        return name;
+    }
+    let thread = std::thread::current();
+    match thread.name() {
+        Some(name) if name != "main" && name.ends_with_path_of(case) => name.to_owned(),
+        _ => path_in_crate(case.module, case.name),
+    }
+}
+
+trait PathOf {
+    fn ends_with_path_of(&self, case: &Case) -> bool;
+}
+
+impl PathOf for str {
+    /// Under rstest the function's name is a module of cases.
+    fn ends_with_path_of(&self, case: &Case) -> bool {
+        self.split("::").any(|part| part == case.name)
+    }
+}
+
+fn path_in_crate(module: &str, name: &str) -> String {
+    match module.split_once("::") {
+        Some((_, module)) => format!("{module}::{name}"),
+        None => name.to_owned(),
+    }
+}
+
+/// The workspace's root: the nearest folder upwards of the package with a `Cargo.lock`.
+pub(crate) fn workspace_root(case: &Case) -> PathBuf {
+    let package =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(case.manifest_dir), PathBuf::from);
+    let package = package.canonicalize().unwrap_or(package);
+    package
+        .ancestors()
+        .find(|folder| folder.join("Cargo.lock").is_file())
+        .unwrap_or(&package)
+        .to_owned()
+}
+
+/// Who shares a supervisor: one workspace, one build of the runtime, one domain (see [`crate::service::Driver`]).
+pub(crate) fn supervisor_key(workspace: &Path, build: &str, domain: &str) -> Fingerprint {
+    let mut key = FingerprintBuilder::new("supervisor");
+    key.bytes(workspace.as_os_str().as_encoded_bytes())
+        .text(build)
+        .text(domain);
+    key.finish()
+}
+
+/// A name for a lease, at most `limit` bytes: the end of the test's name, where its own name is, and a unique part.
+pub(crate) fn lease_name(test: &str, unique: &str, limit: usize) -> String {
+    let room = limit.saturating_sub(unique.len() + 1);
+    let clean: String = test
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == ':' { c } else { '_' })
+        .collect();
+    let start = clean.len().saturating_sub(room);
+    format!("{}#{unique}", &clean[start..])
+}
+
+/// Random hexadecimal digits from the operating system.
+pub(crate) fn random_hex(bytes: usize) -> String {
+    use std::io::Read;
+    let mut buffer = vec![0_u8; bytes];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut buffer))
+        .expect("the operating system gives random bytes");
+    buffer.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_crate_is_no_part_of_a_tests_name() {
+        assert_eq!(
+            path_in_crate("orders::users::tests", "are_paged"),
+            "users::tests::are_paged"
+        );
+        assert_eq!(path_in_crate("orders", "are_paged"), "are_paged");
+    }
+
+    #[test]
+    fn a_lease_is_named_after_the_end_of_a_long_test_name() {
+        let name = lease_name(&"long::".repeat(20), "ab-1", 63);
+        assert_eq!(name.len(), 63);
+        assert!(name.ends_with("long::#ab-1"), "{name}");
+    }
+
+    #[test]
+    fn a_lease_name_holds_only_harmless_characters() {
+        assert_eq!(lease_name("a\"b'c é", "1", 63), "a_b_c__#1");
+    }
+
+    #[test]
+    fn two_workspaces_have_two_supervisors() {
+        let key = |workspace: &str| supervisor_key(Path::new(workspace), "1", "core");
+        assert_ne!(key("/a"), key("/b"));
+        assert_eq!(key("/a"), key("/a"));
+    }
+}

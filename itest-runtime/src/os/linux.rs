@@ -1,0 +1,56 @@
+//! Linux: `/proc` and `prctl`.
+
+use std::fs;
+
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+
+/// Whether the kernel ends our children with us.
+pub(crate) const HAS_PARENT_DEATH_SIGNAL: bool = true;
+
+/// The fields of `/proc/PID/stat` after the command's name, which may itself contain blanks and brackets.
+fn stat_fields(pid: u32) -> Option<Vec<String>> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(") ")?;
+    Some(fields.split_ascii_whitespace().map(str::to_owned).collect())
+}
+
+/// When the process started, in clock ticks since boot. A zombie counts as ended.
+pub(super) fn start_of(pid: u32) -> Option<u64> {
+    let fields = stat_fields(pid)?;
+    if fields.first().is_some_and(|state| state == "Z" || state == "X") {
+        return None;
+    }
+    // proc(5): the start time is field 22; the state, our first, is field 3.
+    fields.get(19)?.parse().ok()
+}
+
+pub(super) fn parent_of(pid: u32) -> Option<u32> {
+    stat_fields(pid)?.get(1)?.parse().ok()
+}
+
+pub(super) fn name_of(pid: u32) -> Option<String> {
+    Some(
+        fs::read_to_string(format!("/proc/{pid}/comm"))
+            .ok()?
+            .trim_end()
+            .to_owned(),
+    )
+}
+
+/// Differs between two boots of one machine.
+pub(crate) fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|id| id.trim().to_owned())
+        .unwrap_or_default()
+}
+
+pub(super) fn set_parent_death_signal(signal: Signal, parent: u32) -> std::io::Result<()> {
+    set_parent_process_death_signal(Some(signal))?;
+    // The parent may have died before the request: then no signal will ever come.
+    if getppid().is_none_or(|ppid| u32::try_from(ppid.as_raw_nonzero().get()).ok() != Some(parent)) {
+        return Err(std::io::Error::from_raw_os_error(
+            rustix::io::Errno::SRCH.raw_os_error(),
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! What only the operating system can tell or do: other processes' identities, parent-death signals, sessions.
+//!
+//! Linux-only calls live in `linux`; `portable` answers the same questions with `ps` on every other Unix.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+use linux as imp;
+
+#[cfg(not(target_os = "linux"))]
+mod portable;
+#[cfg(not(target_os = "linux"))]
+use portable as imp;
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use imp::{HAS_PARENT_DEATH_SIGNAL, boot_id};
+pub(crate) use rustix::process::Signal;
+
+/// One process, for as long as it lives: a pid alone may be used again by another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct ProcessId {
+    pub(crate) pid: u32,
+    /// When it started, in units of the operating system's own.
+    pub(crate) start: u64,
+}
+
+impl ProcessId {
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        Some(Self {
+            pid,
+            start: imp::start_of(pid)?,
+        })
+    }
+
+    pub(crate) fn own() -> Self {
+        let pid = std::process::id();
+        Self {
+            pid,
+            start: imp::start_of(pid).unwrap_or(0),
+        }
+    }
+
+    pub(crate) fn is_alive(self) -> bool {
+        imp::start_of(self.pid) == Some(self.start)
+    }
+}
+
+/// The cargo or nextest process that this test process belongs to, or this process where there is none.
+pub(crate) fn anchor() -> ProcessId {
+    let own = std::process::id();
+    let mut pid = own;
+    // A runner may stand a few processes up: a wrapper script, a debugger.
+    for _ in 0..4 {
+        let Some(parent) = imp::parent_of(pid).filter(|parent| *parent > 1) else {
+            break;
+        };
+        if imp::name_of(parent).is_some_and(|name| name.starts_with("cargo"))
+            && let Some(anchor) = ProcessId::of(parent)
+        {
+            return anchor;
+        }
+        pid = parent;
+    }
+    ProcessId::own()
+}
+
+/// Sends `signal` to the child when the thread that starts it ends, where the system can do that.
+///
+/// The caller starts the child from a thread that lives as long as the supervisor: the kernel watches the thread, not
+/// the process.
+pub(crate) fn die_with_parent(command: &mut Command, signal: Signal) {
+    let parent = std::process::id();
+    // SAFETY: the closure runs between fork and exec and makes two plain system calls, without allocating or locking.
+    unsafe {
+        command.pre_exec(move || imp::set_parent_death_signal(signal, parent));
+    }
+}
+
+/// Puts the child into a session of its own, so that no signal to the caller's process group reaches it.
+pub(crate) fn own_session(command: &mut Command) {
+    // SAFETY: the closure runs between fork and exec and makes one plain system call.
+    unsafe {
+        command.pre_exec(|| rustix::process::setsid().map(|_| ()).map_err(Into::into));
+    }
+}
+
+/// Sends `signal` to a process that this supervisor started; a process that is gone is no error.
+pub(crate) fn send_signal(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_known_by_pid_and_start_time() {
+        let own = ProcessId::own();
+        assert!(own.is_alive());
+        assert!(
+            !ProcessId {
+                start: own.start + 1,
+                ..own
+            }
+            .is_alive()
+        );
+    }
+
+    #[test]
+    fn a_process_that_ended_is_not_alive() {
+        let mut child = Command::new("true").spawn().expect("`true` starts");
+        let id = ProcessId::of(child.id());
+        child.wait().expect("`true` ends");
+        assert!(id.is_none_or(|id| !id.is_alive()));
+    }
+}

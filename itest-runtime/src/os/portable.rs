@@ -1,0 +1,55 @@
+//! Every other Unix: `ps` tells what `/proc` tells on Linux; where there is no parent-death signal, the janitor ends the
+//! servers.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::process::Command;
+
+use rustix::process::Signal;
+
+/// Whether the kernel ends our children with us.
+pub(crate) const HAS_PARENT_DEATH_SIGNAL: bool = false;
+
+fn ps(column: &str, pid: u32) -> Option<String> {
+    let output = Command::new("ps")
+        .args(["-o", &format!("{column}="), "-p", &pid.to_string()])
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (output.status.success() && !text.is_empty()).then_some(text)
+}
+
+/// A number made of the start time that `ps` prints. A zombie counts as ended.
+pub(super) fn start_of(pid: u32) -> Option<u64> {
+    if ps("stat", pid)?.starts_with('Z') {
+        return None;
+    }
+    let mut hasher = DefaultHasher::new();
+    ps("lstart", pid)?.hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+pub(super) fn parent_of(pid: u32) -> Option<u32> {
+    ps("ppid", pid)?.parse().ok()
+}
+
+pub(super) fn name_of(pid: u32) -> Option<String> {
+    let command = ps("comm", pid)?;
+    Some(command.rsplit('/').next().unwrap_or(&command).to_owned())
+}
+
+/// Differs between two boots of one machine.
+pub(crate) fn boot_id() -> String {
+    Command::new("sysctl")
+        .args(["-n", "kern.boottime"])
+        .output()
+        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        .unwrap_or_default()
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature is shared with Linux, where the call can fail"
+)]
+pub(super) fn set_parent_death_signal(_signal: Signal, _parent: u32) -> std::io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,255 @@
+//! Finds a program of the wanted version.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::provider::recipe::Program;
+
+/// A program that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) path: PathBuf,
+    pub(super) version: Version,
+    /// Everything that `--version` said: names a build exactly.
+    pub(super) said: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Version(Vec<u32>);
+
+impl Version {
+    pub(super) fn major(&self) -> u32 {
+        self.0.first().copied().unwrap_or(0)
+    }
+
+    /// The first number with its dots in what `--version` said.
+    fn parse(text: &str) -> Option<Self> {
+        let start = text
+            .char_indices()
+            .find(|(at, c)| c.is_ascii_digit() && !text[..*at].ends_with(|before: char| before.is_alphanumeric()))?
+            .0;
+        let number: String = text[start..]
+            .chars()
+            .take_while(|c| c.is_ascii_digit() || *c == '.')
+            .collect();
+        Some(Self(number.split('.').map_while(|part| part.parse().ok()).collect()))
+    }
+
+    fn fits(&self, program: &Program) -> bool {
+        let wanted = program
+            .version
+            .as_deref()
+            .and_then(Self::parse)
+            .unwrap_or(Self(Vec::new()));
+        self.0.starts_with(&wanted.0) && self.major() >= program.at_least
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.iter().map(u32::to_string).collect::<Vec<_>>().join("."))
+    }
+}
+
+/// Looks where a person said, or else into `PATH` and the usual places.
+///
+/// Without a wanted version the first in `PATH` is taken, else the newest of the usual places.
+pub(super) async fn find(name: &str, program: &Program, bin: Option<&Path>) -> Result<Found> {
+    check_wanted(name, program)?;
+    let mut tried = Vec::new();
+    if let Some(bin) = bin {
+        let path = if bin.is_dir() {
+            bin.join(&program.name)
+        } else {
+            bin.to_owned()
+        };
+        return match ask(&path).await {
+            Ok(found) if found.version.fits(program) => Ok(found),
+            Ok(found) => Err(none_fits(
+                name,
+                program,
+                &[(path, format!("is version {}", found.version))],
+            )),
+            Err(why) => Err(none_fits(name, program, &[(path, why)])),
+        };
+    }
+    for path in in_path(&program.name) {
+        match ask(&path).await {
+            Ok(found) if found.version.fits(program) => return Ok(found),
+            Ok(found) => tried.push((path, format!("is version {}", found.version))),
+            Err(why) => tried.push((path, why)),
+        }
+    }
+    let mut fitting = Vec::new();
+    for folder in &program.folders {
+        for path in expand(folder)
+            .into_iter()
+            .map(|folder| folder.join(&program.name))
+            .filter(|path| path.is_file())
+        {
+            match ask(&path).await {
+                Ok(found) if found.version.fits(program) => fitting.push(found),
+                Ok(found) => tried.push((path, format!("is version {}", found.version))),
+                Err(why) => tried.push((path, why)),
+            }
+        }
+    }
+    fitting
+        .into_iter()
+        .max_by(|a, b| a.version.cmp(&b.version))
+        .ok_or_else(|| none_fits(name, program, &tried))
+}
+
+fn check_wanted(name: &str, program: &Program) -> Result<()> {
+    let Some(wanted) = &program.version else { return Ok(()) };
+    let valid = wanted
+        .split('.')
+        .all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit()));
+    if valid {
+        return Ok(());
+    }
+    Err(Error::new(format!("`{wanted}` is no version of {name}")).hint(format!(
+        "write numbers with dots, such as `{name}(version = \"{}\")`",
+        program.at_least.max(1)
+    )))
+}
+
+fn none_fits(name: &str, program: &Program, tried: &[(PathBuf, String)]) -> Error {
+    let wanted = match &program.version {
+        Some(version) => format!("`{}` of version {version}", program.name),
+        None if program.at_least > 0 => format!("`{}` of version {} or later", program.name, program.at_least),
+        None => format!("`{}`", program.name),
+    };
+    let mut looked: Vec<String> = tried
+        .iter()
+        .map(|(path, why)| format!("{} {why}", path.display()))
+        .collect();
+    if looked.is_empty() {
+        looked.push(format!("none in PATH, none in {}", program.folders.join(", ")));
+    }
+    let variable = name.to_uppercase();
+    Error::new(format!("no program {wanted} was found"))
+        .log("what was tried", looked)
+        .hint(format!(
+            "{}; or set ITEST_{variable}_BIN to the folder that holds it, or ITEST_{variable}_URL to a running server",
+            program.install
+        ))
+}
+
+/// Runs `PROGRAM --version`.
+async fn ask(path: &Path) -> std::result::Result<Found, String> {
+    // A link such as /usr/local/bin/postgres leads to the folder with the programs that belong to it.
+    let path = path.canonicalize().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => "is not there".to_owned(),
+        _ => format!("can't be used: {error}"),
+    })?;
+    let output = tokio::process::Command::new(&path)
+        .arg("--version")
+        .output()
+        .await
+        .map_err(|error| format!("can't be run: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let version = Version::parse(&said).ok_or_else(|| format!("doesn't tell its version: `{said}`"))?;
+    Ok(Found { path, version, said })
+}
+
+fn in_path(program: &str) -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .filter(|path| path.is_file())
+        .collect()
+}
+
+/// The folders that a pattern with `*` in its components stands for.
+fn expand(pattern: &str) -> Vec<PathBuf> {
+    let mut folders = vec![PathBuf::from("/")];
+    for part in pattern.split('/').filter(|part| !part.is_empty()) {
+        folders = match part.split_once('*') {
+            None => folders.into_iter().map(|folder| folder.join(part)).collect(),
+            Some((start, end)) => folders
+                .iter()
+                .filter_map(|folder| fs::read_dir(folder).ok())
+                .flat_map(|entries| entries.flatten())
+                .filter(|entry| {
+                    entry
+                        .file_name()
+                        .to_str()
+                        .is_some_and(|name| name.starts_with(start) && name.ends_with(end))
+                })
+                .map(|entry| entry.path())
+                .collect(),
+        };
+    }
+    folders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(text: &str) -> Version {
+        Version::parse(text).expect("a version")
+    }
+
+    #[test]
+    fn versions_are_read_from_what_programs_say() {
+        assert_eq!(
+            version("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)").to_string(),
+            "15.18"
+        );
+        assert_eq!(version("postgres (PostgreSQL) 18beta1").to_string(), "18");
+        assert_eq!(
+            version("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.2.1 bits=64").to_string(),
+            "7.0.15"
+        );
+        assert_eq!(version("memcached 1.6.18").to_string(), "1.6.18");
+    }
+
+    #[test]
+    fn a_wanted_version_is_compared_part_by_part() {
+        let program = |wanted: &str| Program {
+            version: Some(wanted.into()),
+            ..Program::default()
+        };
+        assert!(version("x 15.18").fits(&program("15")));
+        assert!(version("x 15.18").fits(&program("15.18")));
+        assert!(!version("x 15.18").fits(&program("1")));
+        assert!(!version("x 15.1").fits(&program("15.18")));
+    }
+
+    #[tokio::test]
+    async fn what_was_tried_is_said_with_the_remedy() {
+        let program = Program {
+            name: "true".into(),
+            version: Some("99".into()),
+            install: "install it".into(),
+            ..Program::default()
+        };
+        let error = find("postgres", &program, None)
+            .await
+            .expect_err("there is no such version")
+            .render();
+        for part in [
+            "`true` of version 99",
+            "/true is version",
+            "hint: install it",
+            "ITEST_POSTGRES_BIN",
+        ] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_version_that_is_none_is_an_error() {
+        let program = Program {
+            name: "true".into(),
+            version: Some("latest".into()),
+            ..Program::default()
+        };
+        let error = find("postgres", &program, None).await.expect_err("no version").render();
+        assert!(error.contains("`latest` is no version of postgres"), "{error}");
+    }
+}

@@ -1,0 +1,220 @@
+//! Native: a throw-away server process from the binaries on this machine.
+
+mod find;
+mod log;
+mod prepare;
+mod user;
+
+use std::fs;
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::recipe::{DeathSignal, NativeRecipe, Place};
+use super::{Recipe, Surroundings};
+use crate::error::{Context, Error, Result};
+use crate::naming::random_hex;
+use crate::os::{self, ProcessId, Signal};
+use log::Log;
+use user::ServerUser;
+
+/// The shortest limit on the path of a Unix socket among the systems we run on (macOS: 104 with the final zero).
+const SOCKET_PATH_LIMIT: usize = 103;
+/// Room for the socket's own name, such as `/.s.PGSQL.65535`.
+const SOCKET_NAME_ROOM: usize = 16;
+
+/// A server process that this supervisor started.
+#[derive(Debug)]
+pub(crate) struct NativeServer {
+    process: Option<ProcessId>,
+    pid: u32,
+    dir: PathBuf,
+    log: Log,
+    stop_signal: Signal,
+    ended: watch::Receiver<Option<String>>,
+    prepared: Option<PathBuf>,
+}
+
+/// Takes the native recipe, if there is one.
+pub(crate) fn recipe_of(name: &str, recipe: Recipe) -> Result<NativeRecipe> {
+    recipe.native.ok_or_else(|| {
+        Error::new(format!(
+            "`{name}` can't run as a process of this machine: it has no native recipe"
+        ))
+        .hint(format!(
+            "set ITEST_{}_URL for the external provider",
+            name.to_uppercase()
+        ))
+    })
+}
+
+/// Starts a process. Whether it is ready is for the service to find out.
+pub(crate) async fn start(
+    name: &str,
+    recipe: NativeRecipe,
+    bin: Option<&Path>,
+    data_dir: Option<&Path>,
+    around: &Surroundings,
+) -> Result<(NativeServer, Place)> {
+    let program = find::find(name, &recipe.program, bin).await?;
+    let user = ServerUser::choose(recipe.refuses_root, around.server_user.as_deref())?;
+    let dir = create_dir(&around.roots.data_root(data_dir)?, name, user)?;
+    let place = Place {
+        data: dir.join("data"),
+        dir,
+        port: free_port().context(|| "failed to find a free port on 127.0.0.1")?,
+        password: random_hex(24),
+        version: program.version.major(),
+    };
+    let prepared = match &recipe.prepare {
+        Some(prepare) => prepare::prepare(prepare, &program, &place, user, &around.cache_dir).await?,
+        None => {
+            create_private_dir(&place.data, user)?;
+            None
+        }
+    };
+    let launch = (recipe.launch)(&place);
+    for (path, contents) in &launch.files {
+        write_private_file(&place.dir.join(path), contents, user)?;
+    }
+    let log = Log::new(place.dir.join("server.log"));
+    let mut command = Command::new(&program.path);
+    command
+        .args(&launch.args)
+        .envs(launch.env.iter().map(|(key, value)| (key, value)));
+    command.current_dir(&place.dir).stdin(Stdio::null());
+    let output = log.create(user)?;
+    command
+        .stderr(output.try_clone().context(|| "failed to duplicate the log's handle")?)
+        .stdout(output);
+    command.process_group(0);
+    user.apply(&mut command);
+    // After the change of user, which clears the signal; std applies ids before these hooks.
+    os::die_with_parent(&mut command, signal_of(recipe.death_signal));
+    let mut child = tokio::process::Command::from(command)
+        .spawn()
+        .context(|| format!("failed to start {}", program.path.display()))?;
+    let pid = child.id().unwrap_or_default();
+    let (tell, ended) = watch::channel(None);
+    tokio::spawn(async move {
+        let how = match child.wait().await {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tell.send_replace(Some(how));
+    });
+    let server = NativeServer {
+        process: ProcessId::of(pid),
+        pid,
+        dir: place.dir.clone(),
+        log,
+        stop_signal: signal_of(recipe.death_signal),
+        ended,
+        prepared,
+    };
+    Ok((server, place))
+}
+
+impl NativeServer {
+    pub(crate) fn process(&self) -> Option<ProcessId> {
+        self.process
+    }
+
+    pub(crate) fn last_words(&self) -> Vec<String> {
+        self.log.tail(12)
+    }
+
+    pub(crate) fn log_length(&self) -> u64 {
+        self.log.length()
+    }
+
+    pub(crate) fn log_since(&self, offset: u64) -> Vec<String> {
+        self.log.since(offset)
+    }
+
+    pub(crate) async fn ended(&self) -> String {
+        let mut ended = self.ended.clone();
+        match ended.wait_for(Option::is_some).await {
+            Ok(how) => how.clone().unwrap_or_default(),
+            Err(_) => "it is not known how".to_owned(),
+        }
+    }
+
+    /// Drops the prepared data that this server started from: it may be what is wrong with it.
+    pub(crate) fn distrust_prepared(&self) -> bool {
+        self.prepared
+            .as_ref()
+            .is_some_and(|path| fs::remove_dir_all(path).is_ok())
+    }
+
+    pub(crate) async fn stop(&self) {
+        if self.ended.borrow().is_none() {
+            os::send_signal(self.pid, self.stop_signal);
+            if tokio::time::timeout(Duration::from_secs(5), self.ended())
+                .await
+                .is_err()
+            {
+                os::send_signal(self.pid, Signal::KILL);
+                self.ended().await;
+            }
+        }
+        let dir = self.dir.clone();
+        let _ = tokio::task::spawn_blocking(move || fs::remove_dir_all(dir)).await;
+    }
+}
+
+fn signal_of(signal: DeathSignal) -> Signal {
+    match signal {
+        DeathSignal::Term => Signal::TERM,
+        DeathSignal::Quit => Signal::QUIT,
+        DeathSignal::Kill => Signal::KILL,
+    }
+}
+
+fn create_dir(root: &Path, name: &str, user: ServerUser) -> Result<PathBuf> {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let dir = root.join(format!("{name}-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
+    if dir.as_os_str().len() + SOCKET_NAME_ROOM > SOCKET_PATH_LIMIT {
+        return Err(Error::new(format!(
+            "the path {} is too long for a Unix socket in it",
+            dir.display()
+        ))
+        .hint("set ITEST_DATA_DIR to a folder with a shorter path"));
+    }
+    create_private_dir(&dir, user)?;
+    Ok(dir)
+}
+
+fn create_private_dir(path: &Path, user: ServerUser) -> Result<()> {
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .create(path)
+        .context(|| format!("failed to create {}", path.display()))?;
+    user.own(path)
+}
+
+fn write_private_file(path: &Path, contents: &str, user: ServerUser) -> Result<()> {
+    let write = || -> std::io::Result<()> {
+        let mut file = fs::OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)?;
+        file.write_all(contents.as_bytes())
+    };
+    write().context(|| format!("failed to write {}", path.display()))?;
+    user.own(path)
+}
+
+/// A port that was free a moment ago. Somebody may take it before the server does: the caller then tries another.
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}

@@ -1,0 +1,140 @@
+//! What a provider needs in order to run a service.
+
+use std::path::{Path, PathBuf};
+
+/// How each provider runs a service.
+#[derive(Default)]
+pub struct Recipe {
+    /// As a process of this machine; none if the service can't be run so.
+    pub native: Option<NativeRecipe>,
+}
+
+impl std::fmt::Debug for Recipe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recipe")
+            .field("native", &self.native.as_ref().map(|native| &native.program))
+            .finish()
+    }
+}
+
+/// How to run a service as a process of this machine.
+pub struct NativeRecipe {
+    /// Which program, and where it may be.
+    pub program: Program,
+    /// What makes the data folder, if the server needs one made.
+    pub prepare: Option<Prepare>,
+    /// Arguments and files, once it is known where the server will be.
+    pub launch: Box<dyn Fn(&Place) -> Launch + Send + Sync>,
+    /// Whether the server refuses to run as root: it then runs as another user.
+    pub refuses_root: bool,
+    /// The signal that ends the server at once and in order.
+    pub death_signal: DeathSignal,
+}
+
+/// A program that runs a service.
+#[derive(Debug, Clone, Default)]
+pub struct Program {
+    /// The program's name.
+    pub name: String,
+    /// Folders to look into besides `PATH`; one component may be `*`, or contain one.
+    pub folders: Vec<String>,
+    /// The version that is wanted, such as `16` or `7.2`; any if none.
+    pub version: Option<String>,
+    /// The oldest version that will do.
+    pub at_least: u32,
+    /// What to install, for a person.
+    pub install: String,
+}
+
+/// Makes a data folder. The result is kept between runs, by the program's version and the arguments.
+pub struct Prepare {
+    /// The program's name; it lies next to the server's.
+    pub program: String,
+    /// Arguments for a folder, in order of preference: the next are tried when the first fail.
+    pub tries: Box<dyn Fn(&Path) -> Vec<Vec<String>> + Send + Sync>,
+}
+
+/// How to start the server in its place.
+#[derive(Debug, Clone, Default)]
+pub struct Launch {
+    /// The program's arguments.
+    pub args: Vec<String>,
+    /// Environment variables.
+    pub env: Vec<(String, String)>,
+    /// Files to write first, readable by the server's user alone: paths relative to the server's folder, and contents.
+    pub files: Vec<(String, String)>,
+}
+
+/// The signal by which a server dies with its supervisor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeathSignal {
+    /// SIGTERM.
+    #[default]
+    Term,
+    /// SIGQUIT: what makes a postmaster leave at once and take its shared memory along.
+    Quit,
+    /// SIGKILL.
+    Kill,
+}
+
+/// Where a native server lives.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The server's own folder, of mode 0700: sockets, files, log. The socket's path is short enough for the system.
+    pub dir: PathBuf,
+    /// Its data: `data` in that folder.
+    pub data: PathBuf,
+    /// A free port on the loopback interface.
+    pub port: u16,
+    /// A random password.
+    pub password: String,
+    /// The program's major version.
+    pub version: u32,
+}
+
+/// Where a running server can be reached.
+#[derive(Clone)]
+pub enum Endpoint {
+    /// A process of this machine, which is the supervisor's own.
+    Native {
+        /// Where it lives.
+        place: Place,
+        /// The supervisor's unique name.
+        owner: String,
+        /// Whether it serves one test alone.
+        dedicated: bool,
+    },
+    /// Somebody else's server, which other machines may use, too.
+    External {
+        /// Its URL.
+        url: String,
+        /// The supervisor's unique name.
+        owner: String,
+    },
+}
+
+/// Never shows the password.
+impl std::fmt::Debug for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Place")
+            .field("dir", &self.dir)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Never shows a password.
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Native { place, .. } => f
+                .debug_struct("Native")
+                .field("dir", &place.dir)
+                .finish_non_exhaustive(),
+            Self::External { url, .. } => f
+                .debug_struct("External")
+                .field("url", &crate::spec::redacted(url))
+                .finish_non_exhaustive(),
+        }
+    }
+}

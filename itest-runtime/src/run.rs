@@ -1,0 +1,355 @@
+//! The life of one test, top to bottom.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use futures_util::future::{join_all, try_join_all};
+use serde_json::Value;
+
+use crate::case::{Case, Flavor};
+use crate::client::Session;
+use crate::config::Config;
+use crate::diagnosis::{self, Diagnosis};
+use crate::error::{Context, Error, Result};
+use crate::home::Home;
+use crate::inject::{Claimed, Declared, LeaseList};
+use crate::naming;
+use crate::os;
+use crate::outcome::Verdict;
+use crate::service::{TestContext, Used};
+use crate::spec::FingerprintBuilder;
+use crate::supervisor;
+use crate::wire::{BUILD, ExeStamp, Open};
+
+/// Runs one annotated test: `declare` makes the builders, `body` injects the parameters and calls the user's function.
+///
+/// # Panics
+/// When the test fails: that is how a test harness learns of it.
+pub fn run<D, B>(case: &'static Case, declare: impl Fn() -> D, mut body: B)
+where
+    D: Declared,
+    B: AsyncFnMut(&D::Leases) -> Result<Verdict>,
+{
+    supervisor::take_over_if_asked(case);
+    let attempts = case.options.retries + 1;
+    for attempt in 1..=attempts {
+        let Err(failure) = run_attempt(case, declare(), &mut body) else {
+            return;
+        };
+        let of = if attempts > 1 {
+            format!(" (attempt {attempt} of {attempts})")
+        } else {
+            String::new()
+        };
+        eprint!(
+            "{}",
+            diagnosis::render(&naming::harness_name(case), &of, &failure.diagnosis)
+        );
+        if attempt == attempts {
+            failure.raise();
+        }
+        std::thread::sleep(case.options.retry_delay);
+    }
+}
+
+/// Runs the body of a test that isn't `async` on a thread of its own, so that runtime and timeout go on meanwhile.
+pub async fn blocking<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(body).await {
+        Ok(outcome) => outcome,
+        Err(error) => resume_unwind(error.into_panic()),
+    }
+}
+
+/// Runs a body that borrows from its wrapper, as rstest's cases may: on this thread. A timeout shows when it ends.
+#[expect(clippy::unused_async, reason = "called like `blocking`")]
+pub async fn blocking_here<T>(body: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(body)
+}
+
+struct Failure {
+    diagnosis: Diagnosis,
+    panic: Option<Box<dyn Any + Send>>,
+}
+
+impl Failure {
+    fn raise(self) -> ! {
+        // The message is printed already; the payload is what `#[should_panic(expected = …)]` compares.
+        let message = self.diagnosis.failure.unwrap_or_default();
+        resume_unwind(self.panic.unwrap_or_else(|| Box::new(message)))
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self {
+            diagnosis: Diagnosis {
+                failure: Some(error.render()),
+                ..Diagnosis::default()
+            },
+            panic: None,
+        }
+    }
+}
+
+fn run_attempt<D, B>(case: &'static Case, declared: D, body: &mut B) -> Result<(), Failure>
+where
+    D: Declared,
+    B: AsyncFnMut(&D::Leases) -> Result<Verdict>,
+{
+    let runtime = runtime(case)?;
+    let outcome = runtime.block_on(live(case, declared, body));
+    // A body that timed out may still block a thread: don't wait for it.
+    runtime.shutdown_background();
+    outcome
+}
+
+fn runtime(case: &Case) -> Result<tokio::runtime::Runtime> {
+    let mut builder = match case.options.flavor {
+        Flavor::CurrentThread => tokio::runtime::Builder::new_current_thread(),
+        Flavor::MultiThread => tokio::runtime::Builder::new_multi_thread(),
+    };
+    if let Some(threads) = case.options.worker_threads {
+        builder.worker_threads(threads);
+    }
+    builder
+        .enable_all()
+        .build()
+        .context(|| "failed to make the test's runtime")
+}
+
+async fn live<D, B>(case: &'static Case, declared: D, body: &mut B) -> Result<(), Failure>
+where
+    D: Declared,
+    B: AsyncFnMut(&D::Leases) -> Result<Verdict>,
+{
+    let workspace = naming::workspace_root(case);
+    let config = Config::load(&workspace)?;
+    let test = context_of(case, &workspace);
+    let (mut sessions, grants) = acquire(case, &config, &workspace, &test, &declared).await?;
+    let leases = declared.leases(&test, &mut grants.into_iter())?;
+
+    let timeout = case.options.timeout.or(config.timeout);
+    let (end, used) = match run_body(body, &leases, timeout).await {
+        End::Passed => finish(&leases).await,
+        end => (end, Vec::new()),
+    };
+    let keep = config.keep.filter(|_| !matches!(end, End::Passed));
+    let outcome = match end {
+        End::Passed => Ok(()),
+        End::Failed { message, panic } => Err(Failure {
+            diagnosis: diagnose(message, panic.as_ref(), &mut sessions, &leases, keep).await,
+            panic,
+        }),
+    };
+    sessions.close(used, keep).await;
+    outcome
+}
+
+fn context_of(case: &Case, workspace: &Path) -> TestContext {
+    let package =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(case.manifest_dir), PathBuf::from);
+    // `file!()` is relative to the workspace, or to the package for packages that aren't in it.
+    let candidates = [workspace.join(case.file), package.join(case.file)];
+    let source = candidates.iter().find(|path| path.is_file()).unwrap_or(&candidates[0]);
+    TestContext {
+        test: naming::harness_name(case),
+        package_dir: package,
+        source_file: source.clone(),
+        binary: FingerprintBuilder::new("binary").json(exe()).finish(),
+    }
+}
+
+fn exe() -> &'static ExeStamp {
+    static EXE: OnceLock<ExeStamp> = OnceLock::new();
+    EXE.get_or_init(ExeStamp::own)
+}
+
+fn anchor() -> os::ProcessId {
+    static ANCHOR: OnceLock<os::ProcessId> = OnceLock::new();
+    *ANCHOR.get_or_init(os::anchor)
+}
+
+/// One session for each supervisor that the test's services belong to: usually one.
+struct Sessions(Vec<(Vec<usize>, Session)>);
+
+/// Leases all slices; the grants are in the services' order.
+async fn acquire<D: Declared>(
+    case: &'static Case,
+    config: &Config,
+    workspace: &Path,
+    test: &TestContext,
+    declared: &D,
+) -> Result<(Sessions, Vec<Value>)> {
+    let mut claims = Vec::new();
+    declared.requests(test, &|service, asked| config.provision(service, asked), &mut claims)?;
+    let groups = by_domain(&claims);
+    let leased = try_join_all(groups.into_iter().map(|(domain, indices)| {
+        let requests: Vec<_> = indices.iter().map(|index| claims[*index].request.clone()).collect();
+        async move {
+            let home = Home::locate(config.dir.as_deref(), &naming::supervisor_key(workspace, BUILD, domain))?;
+            let open = Open {
+                build: BUILD.to_owned(),
+                exe: exe().clone(),
+                anchor: anchor(),
+                test: test.test.clone(),
+                requests,
+            };
+            let build = |index: usize, blank| declared.build(indices[index], test, blank);
+            let progress = |text| eprintln!("itest: {text}");
+            let (session, grants) = Session::acquire(case, config, &home, open, build, progress).await?;
+            Ok::<_, Error>((indices, session, grants))
+        }
+    }))
+    .await?;
+    let mut all = vec![Value::Null; claims.len()];
+    let mut sessions = Vec::new();
+    for (indices, session, grants) in leased {
+        for (index, grant) in indices.iter().zip(grants) {
+            all[*index] = grant;
+        }
+        sessions.push((indices, session));
+    }
+    Ok((Sessions(sessions), all))
+}
+
+fn by_domain(claims: &[Claimed]) -> Vec<(&str, Vec<usize>)> {
+    let mut groups: Vec<(&str, Vec<usize>)> = Vec::new();
+    for (index, claim) in claims.iter().enumerate() {
+        match groups.iter_mut().find(|(domain, _)| *domain == claim.domain) {
+            Some((_, indices)) => indices.push(index),
+            None => groups.push((&claim.domain, vec![index])),
+        }
+    }
+    groups
+}
+
+enum End {
+    Passed,
+    /// A panic's message is printed by the panic hook.
+    Failed {
+        message: Option<String>,
+        panic: Option<Box<dyn Any + Send>>,
+    },
+}
+
+impl End {
+    fn failed(message: String) -> Self {
+        Self::Failed {
+            message: Some(message),
+            panic: None,
+        }
+    }
+}
+
+async fn run_body<L, B>(body: &mut B, leases: &L, timeout: Option<Duration>) -> End
+where
+    B: AsyncFnMut(&L) -> Result<Verdict>,
+{
+    let began = Instant::now();
+    let late = |timeout| {
+        End::failed(format!(
+            "the test did not end within {}",
+            humantime::format_duration(timeout)
+        ))
+    };
+    let body = AssertUnwindSafe(body(leases)).catch_unwind();
+    let ended = match timeout {
+        None => body.await,
+        Some(timeout) => match tokio::time::timeout(timeout, body).await {
+            // A body that blocks its thread ends before anybody can see that its time is over.
+            Ok(_) if began.elapsed() > timeout => return late(timeout),
+            Ok(ended) => ended,
+            Err(_) => return late(timeout),
+        },
+    };
+    match ended {
+        Ok(Ok(Verdict::Passed)) => End::Passed,
+        Ok(Ok(Verdict::Failed(message))) => End::failed(message),
+        Ok(Err(error)) => End::failed(error.render()),
+        Err(panic) => End::Failed {
+            message: None,
+            panic: Some(panic),
+        },
+    }
+}
+
+/// Looks at each slice once more: what it says may still fail the test.
+async fn finish(leases: &impl LeaseList) -> (End, Vec<Used>) {
+    let mut used = Vec::new();
+    for looked in leases.finish().await {
+        match looked {
+            Ok(how) => used.push(how),
+            Err(error) => return (End::failed(error.render()), Vec::new()),
+        }
+    }
+    (End::Passed, used)
+}
+
+/// Collects all that is known, before the slices go.
+async fn diagnose(
+    failure: Option<String>,
+    panic: Option<&Box<dyn Any + Send>>,
+    sessions: &mut Sessions,
+    leases: &impl LeaseList,
+    keep: Option<Duration>,
+) -> Diagnosis {
+    let mut commands = Vec::new();
+    leases.open_commands(&mut commands);
+    let mut hints = Vec::new();
+    if let Some(text) = failure.as_deref().or_else(|| panic.and_then(panic_text)) {
+        leases.explain(text, &mut hints);
+    }
+    let (slices, unknown) = match sessions.diagnose().await {
+        Ok(slices) => (
+            slices
+                .into_iter()
+                .map(|(index, slice)| (commands[index].0.clone(), slice))
+                .collect(),
+            None,
+        ),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    Diagnosis {
+        failure,
+        slices,
+        unknown,
+        hints,
+        kept: keep.map(|keep| (keep, commands)),
+    }
+}
+
+fn panic_text(panic: &Box<dyn Any + Send>) -> Option<&str> {
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+}
+
+impl Sessions {
+    /// By the services' order.
+    async fn diagnose(&mut self) -> Result<Vec<(usize, crate::wire::SliceDiagnosis)>> {
+        let mut all = Vec::new();
+        for (indices, session) in &mut self.0 {
+            all.extend(indices.iter().copied().zip(session.diagnose().await?));
+        }
+        all.sort_by_key(|(index, _)| *index);
+        Ok(all)
+    }
+
+    /// `used` is in the services' order; what it doesn't say is unknown.
+    async fn close(self, used: Vec<Used>, keep: Option<Duration>) {
+        let used = &used;
+        join_all(self.0.into_iter().map(|(indices, session)| {
+            let used = indices
+                .iter()
+                .map(|index| used.get(*index).copied().unwrap_or(Used::Unknown))
+                .collect();
+            session.close(used, keep)
+        }))
+        .await;
+    }
+}

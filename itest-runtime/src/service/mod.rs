@@ -1,0 +1,271 @@
+//! What it takes to be a service: a builder, a recipe, slices, and the values that tests receive.
+//!
+//! One folder is one service. A service never names another, nor a provider. The built-in ones are written against the
+//! same two traits, [`Service`] and [`Slices`], that a user's own service implements.
+
+mod driver;
+mod erased;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
+
+pub use driver::Driver;
+pub(crate) use erased::{AnySlice, ErasedSlices};
+
+/// The drivers of the built-in services: the one line that registers each.
+pub(crate) fn builtin_drivers() -> Vec<Driver> {
+    vec![
+        #[cfg(feature = "postgres")]
+        Driver::of(postgres::postgres),
+        #[cfg(feature = "redis")]
+        Driver::of(redis::redis),
+    ]
+}
+
+use std::future::Future;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+use crate::inject::Lease;
+use crate::provider::{Endpoint, Recipe};
+use crate::spec::{Fingerprint, Provider};
+
+/// A kind of server that a test can ask for. The implementing type is the builder that the attribute calls.
+///
+/// `#[integration(cache(size = 64))]` calls a function `cache()` in the test's scope, then `.size(64)` on what it returns;
+/// that value must be a `Service`. It is made in the test's process. From it come three pieces of pure data, which travel
+/// to the supervisor: [`Service::Server`], [`Service::Slice`], and back, [`Service::Grant`].
+///
+/// `tests/user_defined_service.rs` in the repository is a complete one, for memcached.
+pub trait Service: Clone + Send + Sync + 'static {
+    /// What configuration and messages call it: `postgres`, `redis`. Lower case letters and underscores.
+    const NAME: &'static str;
+    /// What shapes the server: tests whose values are equal share one.
+    type Server: Serialize + DeserializeOwned + Send + Sync + 'static;
+    /// What shapes the slice.
+    type Slice: Serialize + DeserializeOwned + Send + Sync + 'static;
+    /// What a test needs to know to use its slice: addresses, names, passwords.
+    type Grant: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
+    /// The supervisor's end: makes, grants and recycles slices of one running server.
+    type Slices: Slices<Spec = Self::Slice, Grant = Self::Grant>;
+    /// What the values injected into one test share, such as a pool.
+    type Session: Default + Send + Sync + 'static;
+
+    /// The options that every service has.
+    fn common(&self) -> &Common;
+
+    /// The part of the builder that shapes the server.
+    fn server(&self) -> Self::Server;
+
+    /// The part of the builder that shapes the slice.
+    ///
+    /// # Errors
+    /// When the builder names something that isn't there, such as a file.
+    fn slice(&self, test: &TestContext) -> Result<Self::Slice>;
+
+    /// How providers run the server.
+    fn recipe(server: &Self::Server) -> Recipe;
+
+    /// Connects as a client would. The supervisor calls it until it succeeds: it is the readiness probe, too.
+    ///
+    /// # Errors
+    /// When the server can't be used (yet).
+    fn connect(server: &Self::Server, endpoint: &Endpoint) -> impl Future<Output = Result<Self::Slices>> + Send;
+
+    /// The slice's address for any other client, with user and password.
+    ///
+    /// # Errors
+    /// When this grant can't be reached by a URL.
+    fn url(grant: &Self::Grant) -> Result<String>;
+
+    /// Fills a blank slice with the template's content, in the test's process.
+    ///
+    /// # Errors
+    /// When the content can't be made; the message says which file and which statement.
+    fn build(&self, test: &TestContext, blank: &Self::Grant) -> impl Future<Output = Result<()>> + Send {
+        let _ = (test, blank);
+        async { Ok(()) }
+    }
+
+    /// Looks at the slice once more after a test that passed, before the lease ends.
+    ///
+    /// # Errors
+    /// What only shows now, such as a deferred constraint; it fails the test.
+    fn finish(lease: &Lease<Self>) -> impl Future<Output = Result<Used>> + Send {
+        let _ = lease;
+        async { Ok(Used::Unknown) }
+    }
+
+    /// A hint for a failure whose text reveals a limit of the slice.
+    fn explain(failure: &str) -> Option<String> {
+        let _ = failure;
+        None
+    }
+
+    /// The command that opens the slice for a person.
+    fn open_command(grant: &Self::Grant) -> Option<String> {
+        let _ = grant;
+        None
+    }
+}
+
+/// The supervisor's end of a service, on one running server.
+///
+/// Slices live in pools: those of one pool can stand in for each other. The supervisor never runs two of these calls on
+/// the same slice at once.
+pub trait Slices: Send + Sync + 'static {
+    /// [`Service::Slice`].
+    type Spec: Send + Sync;
+    /// [`Service::Grant`].
+    type Grant: Send + Sync;
+    /// What the supervisor remembers of one slice.
+    type Slice: Send + Sync + 'static;
+
+    /// Which pool the slices of `spec` live in.
+    ///
+    /// # Errors
+    /// When this server can't give such a slice, for lack of a right perhaps.
+    fn pool(&self, spec: &Self::Spec) -> Result<PoolSpec>;
+
+    /// Makes a slice.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    fn make(&self, spec: &Self::Spec) -> impl Future<Output = Result<Self::Slice>> + Send;
+
+    /// Opens the slice to one lease, and to no other.
+    ///
+    /// # Errors
+    /// When the server refuses; the slice is then destroyed and another one granted.
+    fn grant(
+        &self,
+        slice: &mut Self::Slice,
+        spec: &Self::Spec,
+        lease: &LeaseName,
+    ) -> impl Future<Output = Result<Self::Grant>> + Send;
+
+    /// Cuts the last lease's clients off and brings the slice back to its template's exact content. When in doubt, answer
+    /// [`Recycled::Gone`].
+    ///
+    /// # Errors
+    /// When that can't be done; the slice is then destroyed.
+    fn recycle(&self, slice: &mut Self::Slice, used: Used) -> impl Future<Output = Result<Recycled>> + Send;
+
+    /// Removes the slice from the server.
+    fn destroy(&self, slice: Self::Slice) -> impl Future<Output = ()> + Send;
+
+    /// Makes a blank slice for a template to be built in.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    fn begin_template(&self, spec: &Self::Spec) -> impl Future<Output = Result<Self::Grant>> + Send {
+        let _ = spec;
+        async { Err(Error::new("this service has no templates")) }
+    }
+
+    /// Closes a built template: from now on slices are made of it.
+    ///
+    /// # Errors
+    /// When that can't be done.
+    fn seal_template(&self, spec: &Self::Spec) -> impl Future<Output = Result<()>> + Send {
+        let _ = spec;
+        async { Ok(()) }
+    }
+
+    /// Removes a template that wasn't finished.
+    fn abandon_template(&self, spec: &Self::Spec) -> impl Future<Output = ()> + Send {
+        let _ = spec;
+        async {}
+    }
+
+    /// Whether a line of the server's log is about this lease.
+    fn owns_line(&self, grant: &Self::Grant, line: &str) -> bool {
+        let _ = (grant, line);
+        false
+    }
+
+    /// Removes all that was made, from a server that outlives the supervisor.
+    fn clear(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+}
+
+/// Where the slices of a spec live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolSpec {
+    /// The pool's name.
+    pub name: String,
+    /// The template that must be there first.
+    pub template: Option<Fingerprint>,
+    /// Whether a slice serves one lease at a time.
+    pub sharing: Sharing,
+}
+
+/// How many leases a slice serves at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// One: the usual case.
+    Exclusive,
+    /// Any number: there is one slice, which is never recycled.
+    Everyone,
+}
+
+/// What is known of a slice when its lease ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub enum Used {
+    /// Anything may have happened.
+    Unknown,
+    /// All that the test did was in one transaction, and it was seen to be rolled back.
+    RolledBack,
+}
+
+/// What recycling led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recycled {
+    /// The slice is as good as new.
+    Ready,
+    /// The slice can't be brought back: destroy it.
+    Gone,
+}
+
+/// Who holds a lease, for names on the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseName {
+    /// The test.
+    pub test: String,
+    /// A few characters that no other lease on this server has.
+    pub unique: String,
+}
+
+impl LeaseName {
+    /// One name of both, at most `limit` bytes, of letters, digits and `_:#-`.
+    pub fn within(&self, limit: usize) -> String {
+        crate::naming::lease_name(&self.test, &self.unique, limit)
+    }
+}
+
+/// The options that every service has.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Common {
+    /// The provider that the test itself asks for.
+    pub provider: Option<Provider>,
+    /// Whether the test wants a server of its own.
+    pub dedicated: bool,
+}
+
+/// Where a test stands: what relative paths are relative to, and what its code is made of.
+#[derive(Debug, Clone)]
+pub struct TestContext {
+    /// The test's full name.
+    pub test: String,
+    /// The folder of the test's package.
+    pub package_dir: PathBuf,
+    /// The test's source file.
+    pub source_file: PathBuf,
+    /// A fingerprint of the test binary: what user code in a template is known by.
+    pub binary: Fingerprint,
+}

@@ -1,0 +1,157 @@
+//! What the supervisor does on a server, by SQL.
+
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Executor, PgPool};
+
+use super::failed;
+use crate::error::{Context, Error, Result};
+
+/// How often a condition is looked at that the server doesn't announce.
+const LOOK: Duration = Duration::from_millis(1);
+/// How long a backend may take to end after it was told to.
+const ENDS: Duration = Duration::from_secs(20);
+
+/// Connections of the supervisor's own.
+#[derive(Debug, Clone)]
+pub(super) struct Admin {
+    pool: PgPool,
+}
+
+/// What the supervisor may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rights {
+    pub(super) superuser: bool,
+    pub(super) create_databases: bool,
+    pub(super) major: i32,
+}
+
+impl Admin {
+    /// At least one connection stays open: its application name is the sign that the supervisor lives.
+    pub(super) async fn connect(options: PgConnectOptions, owner: &str) -> Result<Self> {
+        let pool = PgPoolOptions::new()
+            .max_connections(8)
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .acquire_timeout(Duration::from_secs(60))
+            .test_before_acquire(false);
+        let options = options.application_name(&sign_of_life(owner));
+        // The pool would try for long: the first connection says what is wrong at once.
+        let first = <sqlx::PgConnection as sqlx::Connection>::connect_with(&options);
+        drop(first.await.context(|| "failed to connect")?);
+        let pool = pool.connect_with(options).await.context(|| "failed to connect")?;
+        Ok(Self { pool })
+    }
+
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    pub(super) async fn rights(&self) -> Result<Rights> {
+        let (superuser, create_databases, major) = sqlx::query_as(
+            "SELECT rolsuper, rolsuper OR rolcreatedb, current_setting('server_version_num')::int / 10000
+             FROM pg_roles WHERE rolname = current_user",
+        )
+        .fetch_one(&self.pool)
+        .await
+        .context(|| "failed to look up what the server lets us do")?;
+        Ok(Rights {
+            superuser,
+            create_databases,
+            major,
+        })
+    }
+
+    /// Runs statements that are made of names that are ours, or quoted by [`ident`] and [`literal`].
+    pub(super) async fn run(&self, wanted: &str, sql: String) -> Result<()> {
+        self.pool
+            .execute(AssertSqlSafe(sql).into_raw())
+            .await
+            .map(drop)
+            .map_err(|error| failed(wanted, &error))
+    }
+
+    /// Ends everybody's sessions in a database, and waits until they are gone.
+    pub(super) async fn end_sessions(&self, database: &str) -> Result<()> {
+        let deadline = Instant::now() + ENDS;
+        loop {
+            let left: i64 = sqlx::query_scalar(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                 WHERE datname = $1 AND pid <> pg_backend_pid()",
+            )
+            .bind(database)
+            .fetch_one(&self.pool)
+            .await
+            .context(|| "failed to end a database's sessions")?;
+            if left == 0 {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(Error::new(format!(
+                    "{left} sessions in the database {database} don't end"
+                )));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Makes a database of a template. That someone is just leaving the template is no failure.
+    pub(super) async fn create_database(&self, name: &str, template: &str, options: &str) -> Result<()> {
+        let deadline = Instant::now() + ENDS;
+        loop {
+            let sql = format!("CREATE DATABASE {} TEMPLATE {} {options}", ident(name), ident(template));
+            match self.pool.execute(AssertSqlSafe(sql).into_raw()).await {
+                Ok(_) => return Ok(()),
+                Err(error) if is_in_use(&error) && Instant::now() < deadline => tokio::time::sleep(LOOK).await,
+                Err(error) => return Err(failed(&format!("failed to make the database {name}"), &error)),
+            }
+        }
+    }
+
+    /// Ends a database's sessions, then drops it. `WITH (FORCE)` would poll at 100 ms steps.
+    pub(super) async fn drop_database(&self, name: &str) -> Result<()> {
+        let deadline = Instant::now() + ENDS;
+        loop {
+            self.end_sessions(name).await?;
+            let sql = format!("DROP DATABASE IF EXISTS {}", ident(name));
+            match self.pool.execute(AssertSqlSafe(sql).into_raw()).await {
+                Ok(_) => return Ok(()),
+                Err(error) if is_in_use(&error) && Instant::now() < deadline => {}
+                Err(error) => return Err(failed(&format!("failed to drop the database {name}"), &error)),
+            }
+        }
+    }
+}
+
+trait IntoRaw {
+    fn into_raw(self) -> sqlx::RawSql;
+}
+
+impl IntoRaw for AssertSqlSafe<String> {
+    fn into_raw(self) -> sqlx::RawSql {
+        sqlx::raw_sql(self)
+    }
+}
+
+/// The application name of a living supervisor's sessions.
+pub(super) fn sign_of_life(owner: &str) -> String {
+    format!("itest:{owner}")
+}
+
+/// `object_in_use`: someone is connected.
+fn is_in_use(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(|error| error.code().map(|code| code == "55006"))
+        .unwrap_or(false)
+}
+
+pub(super) fn ident(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

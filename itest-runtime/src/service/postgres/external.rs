@@ -1,0 +1,69 @@
+//! On somebody else's server: what other supervisors left there, and what this one leaves.
+//!
+//! A supervisor is known by eight random digits, which are in the name of all it makes there. It lives as long as one of
+//! its sessions does, which the server itself shows to everybody: no clock, no host name, and nothing to renew.
+
+use super::admin::{Admin, ident, sign_of_life};
+use crate::error::{Context, Result};
+
+/// What all our names begin with.
+pub(super) fn prefix(owner: &str) -> String {
+    format!("itest_{owner}_")
+}
+
+/// Removes the databases and roles of supervisors that are gone.
+pub(super) async fn harvest(admin: &Admin, own: &str) -> Result<()> {
+    let owners: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT substring(name FROM '^itest_([0-9a-f]{8})_') FROM (
+             SELECT datname::text AS name FROM pg_database UNION ALL SELECT rolname::text FROM pg_roles
+         ) AS names WHERE name ~ '^itest_[0-9a-f]{8}_'",
+    )
+    .fetch_all(admin.pool())
+    .await
+    .context(|| "failed to look for what dead supervisors left")?;
+    for owner in owners.iter().filter(|owner| *owner != own) {
+        let alive: bool =
+            sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = $1)")
+                .bind(sign_of_life(owner))
+                .fetch_one(admin.pool())
+                .await
+                .context(|| "failed to look for other supervisors")?;
+        if !alive {
+            tracing::info!(owner, "removing what a dead supervisor left on an external server");
+            clear(admin, owner).await;
+        }
+    }
+    Ok(())
+}
+
+/// Removes all that a supervisor made. What can't be removed stays for the next harvest.
+pub(super) async fn clear(admin: &Admin, owner: &str) {
+    let named = |sql: &'static str| async move {
+        let names: Result<Vec<String>, _> = sqlx::query_scalar(sql)
+            .bind(prefix(owner))
+            .fetch_all(admin.pool())
+            .await;
+        names.unwrap_or_default()
+    };
+    for database in named("SELECT datname::text FROM pg_database WHERE starts_with(datname::text, $1)").await {
+        let freed = format!("ALTER DATABASE {} WITH IS_TEMPLATE false", ident(&database));
+        let outcome = match admin.run("failed to free a template", freed).await {
+            Ok(()) => admin.drop_database(&database).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "a database stays on an external server");
+        }
+    }
+    // A lease's role carries its owner's digits at the end of its name.
+    let roles = "SELECT rolname::text FROM pg_roles
+                 WHERE starts_with(rolname::text, $1) OR rolname ~ ('#' || substring($1 FROM 7 FOR 8) || '-[0-9]+$')";
+    for role in named(roles).await {
+        if let Err(error) = admin
+            .run("failed to drop a role", format!("DROP ROLE IF EXISTS {}", ident(&role)))
+            .await
+        {
+            tracing::warn!(%error, role, "a role stays on an external server");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! PostgreSQL 13 and later.
+//!
+//! Every test leases one *database*, a clone of its template, from a pool that every test of that template shares. See
+//! [`Postgres`] for what the attribute can say.
+
+mod admin;
+mod external;
+mod facts;
+mod grant;
+mod inject;
+mod locate;
+mod recipe;
+mod slices;
+mod steps;
+mod transaction;
+
+use std::future::Future;
+
+use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
+use sqlx::migrate::Migrator;
+
+use super::{Common, Service, TestContext, Used};
+use crate::error::{Error, Result};
+use crate::inject::Lease;
+use crate::outcome::Outcome;
+use crate::provider::{Endpoint, Recipe};
+use crate::spec::{Fingerprint, Provider};
+pub use grant::PgGrant;
+pub use slices::{PgSlice, PgSlices};
+use steps::Step;
+pub use transaction::PgSession;
+
+/// A PostgreSQL database: `#[integration(postgres)]`.
+///
+/// Gives tests `sqlx::PgPool`, `sqlx::PgConnection`, `sqlx::Transaction<'static, sqlx::Postgres>`,
+/// `sqlx::postgres::PgConnectOptions` and [`Url<Postgres>`](crate::Url).
+pub fn postgres() -> Postgres {
+    Postgres {
+        common: Common::default(),
+        version: None,
+        settings: Vec::new(),
+        isolation: Isolation::Database,
+        steps: Vec::new(),
+    }
+}
+
+/// What a test asks of PostgreSQL. In the attribute, `key = value` is `.key(value)`, and a bare word is `.word()`.
+///
+/// ```
+/// use itest_runtime::service::postgres::postgres;
+///
+/// // #[integration(postgres(version = "15", migrations = "./migrations", fixtures("users", "orders"), transaction))]
+/// let asked = postgres().version("15").migrations("./migrations").fixtures(["users", "orders"]).transaction();
+/// ```
+#[derive(Debug, Clone)]
+pub struct Postgres {
+    common: Common,
+    version: Option<String>,
+    settings: Vec<String>,
+    isolation: Isolation,
+    steps: Vec<Step>,
+}
+
+/// How far a test's database is its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Isolation {
+    /// A database of the test's own.
+    Database,
+    /// One transaction, which is rolled back.
+    Transaction,
+    /// None: one database for all tests of the template.
+    Shared,
+}
+
+impl Postgres {
+    /// The server's version: `"16"`, or `"16.3"` for that very one. Without it, the first in `PATH`, else the newest there is.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// Server settings such as `"work_mem=64MB"`. Tests with other settings get another server.
+    pub fn settings<S: Into<String>>(mut self, settings: impl IntoIterator<Item = S>) -> Self {
+        self.settings.extend(settings.into_iter().map(Into::into));
+        self
+    }
+
+    /// A folder with sqlx migrations, relative to the package.
+    pub fn migrations(mut self, folder: impl Into<String>) -> Self {
+        self.steps.push(Step::Migrations(folder.into()));
+        self
+    }
+
+    /// Migrations that `sqlx::migrate!()` has put into the binary.
+    pub fn migrator(mut self, migrator: &'static Migrator) -> Self {
+        self.steps.push(Step::Migrator(migrator));
+        self
+    }
+
+    /// SQL files, run in this order. As in `sqlx::test`, `"users"` is `fixtures/users.sql` next to the test's file; a name
+    /// with a slash or that ends in `.sql` is a path relative to the test's file.
+    pub fn fixtures<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.steps
+            .extend(names.into_iter().map(|name| Step::Fixture(name.into())));
+        self
+    }
+
+    /// A function of your own that fills the template: `async fn(PgPool) -> Result<(), E>`. It runs once for all tests that
+    /// start from the template; building the test binary anew makes the template anew.
+    pub fn setup<F, R, O>(mut self, function: F) -> Self
+    where
+        F: Fn(PgPool) -> R + Send + Sync + 'static,
+        R: Future<Output = O> + Send + 'static,
+        O: Outcome + 'static,
+    {
+        self.steps.push(Step::setup(function));
+        self
+    }
+
+    /// A database of the test's own, with any number of connections. The default.
+    pub fn database(mut self) -> Self {
+        self.isolation = Isolation::Database;
+        self
+    }
+
+    /// One connection whose transaction is rolled back at the end; the code's own transactions become savepoints.
+    pub fn transaction(mut self) -> Self {
+        self.isolation = Isolation::Transaction;
+        self
+    }
+
+    /// No isolation: all tests of the same template use one database, at the same time, and see what the others do.
+    pub fn shared(mut self) -> Self {
+        self.isolation = Isolation::Shared;
+        self
+    }
+
+    /// A server of the test's own, for what no database can contain: roles, `ALTER SYSTEM`, tablespaces, replication. The
+    /// test is then a superuser.
+    pub fn dedicated(mut self) -> Self {
+        self.common.dedicated = true;
+        self
+    }
+
+    /// A process of this machine, whatever the configuration says.
+    pub fn native(mut self) -> Self {
+        self.common.provider = Some(Provider::Native);
+        self
+    }
+
+    /// The server at `ITEST_POSTGRES_URL`, whatever else the configuration says.
+    pub fn external(mut self) -> Self {
+        self.common.provider = Some(Provider::External);
+        self
+    }
+}
+
+/// What shapes the server.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PgServer {
+    version: Option<String>,
+    settings: Vec<String>,
+}
+
+/// What shapes the slice.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PgSpec {
+    pub(crate) template: Option<Fingerprint>,
+    pub(crate) isolation: Isolation,
+}
+
+impl Service for Postgres {
+    const NAME: &'static str = "postgres";
+    type Server = PgServer;
+    type Slice = PgSpec;
+    type Grant = PgGrant;
+    type Slices = PgSlices;
+    type Session = PgSession;
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn server(&self) -> PgServer {
+        PgServer {
+            version: self.version.clone(),
+            settings: self.settings.clone(),
+        }
+    }
+
+    fn slice(&self, test: &TestContext) -> Result<PgSpec> {
+        Ok(PgSpec {
+            template: steps::fingerprint(&self.steps, test)?,
+            isolation: self.isolation,
+        })
+    }
+
+    fn recipe(server: &PgServer) -> Recipe {
+        Recipe {
+            native: Some(recipe::native(server)),
+        }
+    }
+
+    async fn connect(_: &PgServer, endpoint: &Endpoint) -> Result<PgSlices> {
+        PgSlices::connect(endpoint).await
+    }
+
+    fn url(grant: &PgGrant) -> Result<String> {
+        grant.url()
+    }
+
+    async fn build(&self, test: &TestContext, blank: &PgGrant) -> Result<()> {
+        let pool = blank.pool()?;
+        let built = steps::run(&self.steps, test, &pool).await;
+        pool.close().await;
+        built
+    }
+
+    async fn finish(lease: &Lease<Self>) -> Result<Used> {
+        transaction::finish(lease).await
+    }
+
+    fn explain(failure: &str) -> Option<String> {
+        if failure.contains(transaction::SECOND_CONNECTION) {
+            return Some(
+                "the test's `postgres` is one `transaction`, which has one connection, and that was in use; give it back \
+                 first, or write `postgres` without `transaction`"
+                    .to_owned(),
+            );
+        }
+        let beyond = [
+            "permission denied to create role",
+            "permission denied to set parameter",
+            "must be superuser",
+        ];
+        beyond.iter().any(|text| failure.contains(text)).then(|| {
+            "roles, settings and other things of the whole server are shared by all tests; for a server of the test's own, \
+             where it is a superuser, write `postgres(dedicated)`"
+                .to_owned()
+        })
+    }
+
+    fn open_command(grant: &PgGrant) -> Option<String> {
+        Some(grant.open_command())
+    }
+}
+
+/// An error of sqlx with what was wanted.
+pub(crate) fn failed(wanted: &str, error: &sqlx::Error) -> Error {
+    Error::caused(wanted, error)
+}

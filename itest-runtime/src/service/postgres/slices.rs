@@ -1,0 +1,519 @@
+//! The supervisor's end: databases, templates and roles.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use sqlx::{Connection, PgConnection};
+
+use super::admin::{Admin, ident, literal};
+use super::facts::Sequences;
+use super::grant::{Address, PgGrant};
+use super::{Isolation, PgSpec, external};
+use crate::error::{Context, Error, Result};
+use crate::naming::random_hex;
+use crate::provider::Endpoint;
+use crate::service::{LeaseName, PoolSpec, Recycled, Sharing, Slices, Used};
+use crate::spec::Fingerprint;
+
+/// What a rolled back transaction inserted stays behind as dead rows. After this many, a new database is cheaper.
+const ROLLBACKS: u32 = 500;
+/// The longest name that the server takes.
+const NAME_LIMIT: usize = 63;
+
+/// Makes, grants and recycles databases on one server.
+#[derive(Debug)]
+pub struct PgSlices {
+    admin: Admin,
+    address: Address,
+    owner: String,
+    logins: Logins,
+    can_create: bool,
+    dedicated: bool,
+    /// `STRATEGY file_copy`, where that is the faster one: with fsync off, from version 15 on.
+    strategy: &'static str,
+    next: AtomicU64,
+    templates: Mutex<HashMap<Fingerprint, Template>>,
+}
+
+/// As whom tests log in.
+#[derive(Debug, Clone)]
+enum Logins {
+    /// Each lease as a role of its own, so that clients of an earlier lease are locked out.
+    Own,
+    /// All as the user of the URL, who may not make roles. No database is then used twice.
+    UrlUser {
+        user: String,
+        password: String,
+        database: String,
+    },
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Address")
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Template {
+    Draft { database: String },
+    Sealed { database: String, sequences: Sequences },
+}
+
+/// One database.
+#[derive(Debug)]
+pub struct PgSlice {
+    database: String,
+    role: Option<String>,
+    template: Option<Fingerprint>,
+    /// Stays open while the database is used again: no fork, no cold catalog cache.
+    connection: Option<PgConnection>,
+    rollbacks: u32,
+    /// The URL's own database: nothing of it is ours.
+    is_guest: bool,
+}
+
+impl PgSlices {
+    pub(super) async fn connect(endpoint: &Endpoint) -> Result<Self> {
+        let (address, owner, dedicated, database) = match endpoint {
+            Endpoint::Native {
+                place,
+                owner,
+                dedicated,
+            } => {
+                let address = Address::Native {
+                    sockets: place.dir.clone(),
+                    port: place.port,
+                };
+                (address, owner.clone(), *dedicated, "postgres".to_owned())
+            }
+            Endpoint::External { url, owner } => (
+                Address::External { url: url.clone() },
+                owner.clone(),
+                false,
+                database_of(url)?,
+            ),
+        };
+        let admin = Admin::connect(address.options(&database, None)?, &owner).await?;
+        let rights = admin.rights().await?;
+        if rights.major < 13 {
+            return Err(Error::new(format!(
+                "the server is PostgreSQL {}, and itest needs 13 or later",
+                rights.major
+            )));
+        }
+        let is_native = matches!(address, Address::Native { .. });
+        let logins = match &address {
+            Address::External { url } if !rights.superuser => {
+                let url = url::Url::parse(url).context(|| "ITEST_POSTGRES_URL is no URL")?;
+                let decode = |text: &str| percent_decode(text);
+                Logins::UrlUser {
+                    user: decode(url.username()),
+                    password: decode(url.password().unwrap_or_default()),
+                    database,
+                }
+            }
+            Address::External { .. } | Address::Native { .. } => Logins::Own,
+        };
+        if !is_native && rights.create_databases {
+            external::harvest(&admin, &owner).await?;
+        }
+        let slices = Self {
+            strategy: if is_native && rights.major >= 15 {
+                "STRATEGY file_copy"
+            } else {
+                ""
+            },
+            can_create: rights.create_databases,
+            next: AtomicU64::new(1),
+            templates: Mutex::default(),
+            admin,
+            address,
+            owner,
+            logins,
+            dedicated,
+        };
+        if matches!(slices.logins, Logins::Own) {
+            let role = format!("CREATE ROLE {} NOLOGIN", ident(&slices.owner_role()));
+            slices
+                .admin
+                .run("failed to make the role that owns templates", role)
+                .await?;
+        }
+        Ok(slices)
+    }
+
+    /// Owns what is in templates; every lease's role is a member.
+    fn owner_role(&self) -> String {
+        format!("{}owner", external::prefix(&self.owner))
+    }
+
+    fn next_name(&self, kind: &str) -> String {
+        format!(
+            "{}{kind}{}",
+            external::prefix(&self.owner),
+            self.next.fetch_add(1, Ordering::Relaxed)
+        )
+    }
+
+    fn templates(&self) -> MutexGuard<'_, HashMap<Fingerprint, Template>> {
+        self.templates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sealed(&self, template: &Fingerprint) -> Result<(String, Sequences)> {
+        match self.templates().get(template) {
+            Some(Template::Sealed { database, sequences }) => Ok((database.clone(), sequences.clone())),
+            Some(Template::Draft { .. }) | None => Err(Error::new("the template isn't there")),
+        }
+    }
+
+    /// Makes a database that belongs to `role`, or to the URL's user.
+    async fn create(&self, database: &str, template: &str, role: Option<&str>) -> Result<()> {
+        let owner = role.map(|role| format!("OWNER {}", ident(role))).unwrap_or_default();
+        self.admin
+            .create_database(database, template, &format!("{owner} {}", self.strategy))
+            .await?;
+        let Some(_) = role else { return Ok(()) };
+        let closed = format!("REVOKE ALL ON DATABASE {} FROM PUBLIC", ident(database));
+        self.admin
+            .run("failed to close a database to other tests", closed)
+            .await
+    }
+
+    fn grant_of(&self, database: &str, user: String, password: String, isolation: Isolation, bare: bool) -> PgGrant {
+        PgGrant {
+            address: self.address.clone(),
+            database: database.to_owned(),
+            user,
+            password,
+            isolation,
+            bare,
+        }
+    }
+
+    async fn connection<'a>(&self, slice: &'a mut PgSlice) -> Result<&'a mut PgConnection> {
+        if slice.connection.is_none() {
+            let options = self.address.options(&slice.database, None)?;
+            let connection = PgConnection::connect_with(&options)
+                .await
+                .context(|| "failed to connect to a slice")?;
+            slice.connection = Some(connection);
+        }
+        slice
+            .connection
+            .as_mut()
+            .ok_or_else(|| Error::new("a slice has no connection"))
+    }
+
+    /// After a rollback that was seen, only sequences and stale clients are left to deal with.
+    async fn recycle_rolled_back(&self, slice: &mut PgSlice) -> Result<Recycled> {
+        let parked = self.next_name("p");
+        if let Some(role) = &slice.role {
+            // From here on nobody who knows the old name gets in.
+            let rename = format!("ALTER ROLE {} RENAME TO {}", ident(role), ident(&parked));
+            self.admin.run("failed to lock a lease's clients out", rename).await?;
+            slice.role = Some(parked);
+        }
+        if let Some(connection) = slice.connection.take() {
+            let _ = connection.close().await;
+        }
+        self.admin.end_sessions(&slice.database).await?;
+        if let Some(template) = slice.template.clone() {
+            let (_, sequences) = self.sealed(&template)?;
+            sequences.restore(self.connection(slice).await?).await?;
+        }
+        slice.rollbacks += 1;
+        Ok(Recycled::Ready)
+    }
+}
+
+impl Slices for PgSlices {
+    type Spec = PgSpec;
+    type Grant = PgGrant;
+    type Slice = PgSlice;
+
+    fn pool(&self, spec: &PgSpec) -> Result<PoolSpec> {
+        let name = spec
+            .template
+            .as_ref()
+            .map_or_else(|| "blank".to_owned(), ToString::to_string);
+        let template = spec.template.clone();
+        match spec.isolation {
+            _ if self.can_create => {
+                let (name, sharing) = match spec.isolation {
+                    Isolation::Shared => (format!("shared {name}"), Sharing::Everyone),
+                    Isolation::Database | Isolation::Transaction => (name, Sharing::Exclusive),
+                };
+                Ok(PoolSpec { name, template, sharing })
+            }
+            // The test makes its template's content itself, within its transaction.
+            Isolation::Transaction => {
+                Ok(PoolSpec { name: "guest".to_owned(), template: None, sharing: Sharing::Everyone })
+            }
+            Isolation::Database | Isolation::Shared => Err(Error::new(
+                "the user of ITEST_POSTGRES_URL may not create databases, and this test needs one of its own",
+            )
+            .hint(
+                "run `ALTER ROLE … CREATEDB` for that user, or write `postgres(transaction)`, which rolls everything back in \
+                 the URL's own database",
+            )),
+        }
+    }
+
+    async fn make(&self, spec: &PgSpec) -> Result<PgSlice> {
+        let guest = match &self.logins {
+            Logins::UrlUser { database, .. } if !self.can_create => Some(database.clone()),
+            Logins::UrlUser { .. } | Logins::Own => None,
+        };
+        if let Some(database) = guest {
+            return Ok(PgSlice {
+                database,
+                role: None,
+                template: None,
+                connection: None,
+                rollbacks: 0,
+                is_guest: true,
+            });
+        }
+        let database = self.next_name("s");
+        let template = match &spec.template {
+            Some(template) => self.sealed(template)?.0,
+            None => "template0".to_owned(),
+        };
+        let role = matches!(self.logins, Logins::Own).then(|| database.clone());
+        if let Some(role) = &role {
+            let rights = if self.dedicated { "SUPERUSER" } else { "" };
+            let (role, owner) = (ident(role), ident(&self.owner_role()));
+            let made = format!("CREATE ROLE {role} LOGIN {rights}; GRANT {owner} TO {role}");
+            self.admin.run("failed to make a role", made).await?;
+        }
+        let slice = PgSlice {
+            database: database.clone(),
+            role: role.clone(),
+            template: spec.template.clone(),
+            connection: None,
+            rollbacks: 0,
+            is_guest: false,
+        };
+        match self.create(&database, &template, role.as_deref()).await {
+            Ok(()) => Ok(slice),
+            Err(error) => {
+                self.destroy(slice).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn grant(&self, slice: &mut PgSlice, spec: &PgSpec, lease: &LeaseName) -> Result<PgGrant> {
+        let (old, password) = match (&slice.role, &self.logins) {
+            (Some(role), _) => (role.clone(), random_hex(24)),
+            (None, Logins::UrlUser { user, password, .. }) => {
+                let (user, password) = (user.clone(), password.clone());
+                return Ok(self.grant_of(&slice.database, user, password, spec.isolation, slice.is_guest));
+            }
+            (None, Logins::Own) => return Err(Error::new("a slice has no role")),
+        };
+        if spec.isolation == Isolation::Shared {
+            return self.grant_shared(slice, spec, lease, &password).await;
+        }
+        let new = lease.within(NAME_LIMIT);
+        let limit = if spec.isolation == Isolation::Transaction {
+            1
+        } else {
+            -1
+        };
+        // A role may change settings of its own: they don't pass on to the next lease.
+        let granted = format!(
+            "ALTER ROLE {old} RENAME TO {new}; ALTER ROLE {new} RESET ALL; \
+             ALTER ROLE {new} CONNECTION LIMIT {limit} PASSWORD {password}",
+            old = ident(&old),
+            new = ident(&new),
+            password = literal(&password),
+        );
+        self.admin.run("failed to open a database to the test", granted).await?;
+        slice.role = Some(new.clone());
+        Ok(self.grant_of(&slice.database, new, password, spec.isolation, false))
+    }
+
+    async fn recycle(&self, slice: &mut PgSlice, used: Used) -> Result<Recycled> {
+        let may_stay = slice.role.is_some() && slice.rollbacks < ROLLBACKS && !self.dedicated;
+        match used {
+            Used::RolledBack if may_stay => self.recycle_rolled_back(slice).await,
+            Used::RolledBack | Used::Unknown => Ok(Recycled::Gone),
+        }
+    }
+
+    async fn destroy(&self, slice: PgSlice) {
+        if slice.is_guest {
+            return;
+        }
+        if let Some(connection) = slice.connection {
+            let _ = connection.close().await;
+        }
+        let dropped = match self.admin.drop_database(&slice.database).await {
+            Ok(()) => match &slice.role {
+                Some(role) => {
+                    self.admin
+                        .run("failed to drop a role", format!("DROP ROLE IF EXISTS {}", ident(role)))
+                        .await
+                }
+                None => Ok(()),
+            },
+            Err(error) => Err(error),
+        };
+        if let Err(error) = dropped {
+            tracing::warn!(%error, database = slice.database, "a slice could not be removed");
+        }
+    }
+
+    async fn begin_template(&self, spec: &PgSpec) -> Result<PgGrant> {
+        let template = spec
+            .template
+            .clone()
+            .ok_or_else(|| Error::new("there is nothing to build"))?;
+        let database = self.next_name("d");
+        self.templates().insert(
+            template,
+            Template::Draft {
+                database: database.clone(),
+            },
+        );
+        if let Logins::UrlUser { user, password, .. } = &self.logins {
+            self.create(&database, "template0", None).await?;
+            return Ok(self.grant_of(&database, user.clone(), password.clone(), Isolation::Database, false));
+        }
+        let owner = self.owner_role();
+        let password = random_hex(24);
+        // What the builder makes belongs to the owner of templates.
+        let made = format!(
+            "CREATE ROLE {role} LOGIN PASSWORD {password}; GRANT {owner} TO {role}; ALTER ROLE {role} SET role = {owner}",
+            role = ident(&database),
+            password = literal(&password),
+            owner = ident(&owner),
+        );
+        self.admin.run("failed to make a role", made).await?;
+        self.create(&database, "template0", Some(&owner)).await?;
+        let opened = format!("GRANT CONNECT ON DATABASE {0} TO {0}", ident(&database));
+        self.admin
+            .run("failed to open a database to the builder", opened)
+            .await?;
+        let user = database.clone();
+        Ok(self.grant_of(&database, user, password, Isolation::Database, false))
+    }
+
+    async fn seal_template(&self, spec: &PgSpec) -> Result<()> {
+        let template = spec
+            .template
+            .clone()
+            .ok_or_else(|| Error::new("there is nothing to seal"))?;
+        let draft = match self.templates().get(&template) {
+            Some(Template::Draft { database }) => database.clone(),
+            Some(Template::Sealed { .. }) | None => return Err(Error::new("no template was begun")),
+        };
+        self.admin.end_sessions(&draft).await?;
+        let mut connection = PgConnection::connect_with(&self.address.options(&draft, None)?)
+            .await
+            .context(|| "failed to look at a template")?;
+        let sequences = Sequences::read(&mut connection).await?;
+        let _ = connection.close().await;
+        self.admin.end_sessions(&draft).await?;
+        let database = self.next_name(&format!("t{}_", template.short(12)));
+        let (from, to) = (ident(&draft), ident(&database));
+        // The mark of a template is the last thing it gets: what has none was never finished.
+        self.admin
+            .run(
+                "failed to seal a template",
+                format!("ALTER DATABASE {from} RENAME TO {to}"),
+            )
+            .await?;
+        self.admin
+            .run(
+                "failed to seal a template",
+                format!("ALTER DATABASE {to} WITH ALLOW_CONNECTIONS false IS_TEMPLATE true"),
+            )
+            .await?;
+        self.templates()
+            .insert(template, Template::Sealed { database, sequences });
+        if matches!(self.logins, Logins::Own) {
+            // It may own something that the builder made after `RESET ROLE`; then it stays.
+            let locked = format!("ALTER ROLE {from} NOLOGIN");
+            self.admin.run("failed to lock the builder out", locked).await?;
+            let _ = self
+                .admin
+                .run("failed to drop the builder's role", format!("DROP ROLE {from}"))
+                .await;
+        }
+        Ok(())
+    }
+
+    async fn abandon_template(&self, spec: &PgSpec) {
+        let Some(template) = &spec.template else { return };
+        let Some(Template::Draft { database }) = self.templates().remove(template) else {
+            return;
+        };
+        let role = matches!(self.logins, Logins::Own).then(|| database.clone());
+        let draft = PgSlice {
+            database,
+            role,
+            template: None,
+            connection: None,
+            rollbacks: 0,
+            is_guest: false,
+        };
+        self.destroy(draft).await;
+    }
+
+    fn owns_line(&self, grant: &PgGrant, line: &str) -> bool {
+        // By our own prefix: `… [pid] user@database `.
+        line.contains(&format!("] {}@", grant.user))
+    }
+
+    async fn clear(&self) {
+        if matches!(self.address, Address::External { .. }) && self.can_create {
+            external::clear(&self.admin, &self.owner).await;
+        }
+    }
+}
+
+impl PgSlices {
+    /// Each lease of a shared database has a role of its own besides.
+    async fn grant_shared(&self, slice: &PgSlice, spec: &PgSpec, lease: &LeaseName, password: &str) -> Result<PgGrant> {
+        let role = lease.within(NAME_LIMIT);
+        let owner = slice.role.as_deref().unwrap_or_default();
+        let made = format!(
+            "CREATE ROLE {role} LOGIN PASSWORD {password}; GRANT {owner} TO {role}; ALTER ROLE {role} SET role = {owner}",
+            role = ident(&role),
+            owner = ident(owner),
+            password = literal(password),
+        );
+        self.admin.run("failed to make a role", made).await?;
+        Ok(self.grant_of(&slice.database, role, password.to_owned(), spec.isolation, false))
+    }
+}
+
+/// The database in a URL; by default it has the user's name.
+fn database_of(url: &str) -> Result<String> {
+    let url = url::Url::parse(url).context(|| "ITEST_POSTGRES_URL is no URL")?;
+    let path = url.path().trim_start_matches('/');
+    Ok(percent_decode(if path.is_empty() { url.username() } else { path }))
+}
+
+fn percent_decode(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, others @ ..] = rest {
+        let hex = others
+            .get(..2)
+            .filter(|_| *first == b'%')
+            .and_then(|hex| std::str::from_utf8(hex).ok());
+        if let Some(byte) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            bytes.push(byte);
+            rest = &others[2..];
+        } else {
+            bytes.push(*first);
+            rest = others;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,204 @@
+//! What a template is made of, and how it is made, in the test's process.
+
+use std::any::type_name;
+use std::fmt;
+use std::fs;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use sqlx::migrate::{MigrateError, Migration, Migrator};
+use sqlx::{AssertSqlSafe, PgPool};
+
+use super::locate::locate;
+use crate::error::{Context, Error, Result};
+use crate::outcome::{Outcome, Verdict};
+use crate::service::TestContext;
+use crate::spec::{Fingerprint, FingerprintBuilder};
+
+#[derive(Clone)]
+pub(super) enum Step {
+    Migrations(String),
+    Migrator(&'static Migrator),
+    Fixture(String),
+    Setup {
+        name: &'static str,
+        function: SetupFunction,
+    },
+}
+
+type SetupFunction = Arc<dyn Fn(PgPool) -> Pin<Box<dyn Future<Output = Verdict> + Send>> + Send + Sync>;
+
+impl Step {
+    pub(super) fn setup<F, R, O>(function: F) -> Self
+    where
+        F: Fn(PgPool) -> R + Send + Sync + 'static,
+        R: Future<Output = O> + Send + 'static,
+        O: Outcome + 'static,
+    {
+        let function = move |pool| {
+            let made = function(pool);
+            Box::pin(async move { made.await.verdict() }) as Pin<Box<dyn Future<Output = Verdict> + Send>>
+        };
+        Self::Setup {
+            name: type_name::<F>(),
+            function: Arc::new(function),
+        }
+    }
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Migrations(folder) => f.debug_tuple("Migrations").field(folder).finish(),
+            Self::Migrator(_) => f.write_str("Migrator"),
+            Self::Fixture(name) => f.debug_tuple("Fixture").field(name).finish(),
+            Self::Setup { name, .. } => f.debug_tuple("Setup").field(name).finish(),
+        }
+    }
+}
+
+/// Covers everything that shapes the content: files by what is in them, code by the binary it is in.
+pub(super) fn fingerprint(steps: &[Step], test: &TestContext) -> Result<Option<Fingerprint>> {
+    if steps.is_empty() {
+        return Ok(None);
+    }
+    let mut content = FingerprintBuilder::new("postgres template");
+    content.text(crate::wire::BUILD);
+    for step in steps {
+        match step {
+            Step::Migrations(folder) => {
+                content.text("migrations");
+                for path in migration_files(&test.package_dir.join(folder))? {
+                    content.text(&path.file_name().unwrap_or_default().to_string_lossy());
+                    content.bytes(&read(&path)?);
+                }
+            }
+            Step::Migrator(migrator) => {
+                content
+                    .text("migrator")
+                    .text(&migrator.table_name)
+                    .json(&migrator.create_schemas);
+                for migration in migrator.iter() {
+                    content
+                        .text(&migration.version.to_string())
+                        .text(&migration.description)
+                        .bytes(&migration.checksum);
+                }
+            }
+            Step::Fixture(name) => {
+                content
+                    .text("fixture")
+                    .text(name)
+                    .bytes(&read(&fixture_path(name, test)?)?);
+            }
+            Step::Setup { name, .. } => {
+                content.text("setup").text(name).json(&test.binary);
+            }
+        }
+    }
+    Ok(Some(content.finish()))
+}
+
+/// Runs all steps; the pool's connections may do anything in the blank slice.
+pub(super) async fn run(steps: &[Step], test: &TestContext, pool: &PgPool) -> Result<()> {
+    for step in steps {
+        match step {
+            Step::Migrations(folder) => migrate_folder(&test.package_dir.join(folder), pool).await?,
+            Step::Migrator(migrator) => migrate(migrator, pool, None).await?,
+            Step::Fixture(name) => load_fixture(&fixture_path(name, test)?, pool).await?,
+            Step::Setup { name, function } => {
+                if let Verdict::Failed(message) = function(pool.clone()).await {
+                    return Err(Error::new(message).context(format!("the setup function `{name}` failed")));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).context(|| format!("failed to read {}", path.display()))
+}
+
+fn migration_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).context(|| format!("failed to read the migrations in {}", folder.display()));
+    let entries = entries.map_err(|error| {
+        error.hint("`migrations = \"…\"` is a folder relative to the package, the one with the test's Cargo.toml")
+    })?;
+    let mut files: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "sql"))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+async fn migrate_folder(folder: &Path, pool: &PgPool) -> Result<()> {
+    let migrator = Migrator::new(folder)
+        .await
+        .context(|| format!("failed to read the migrations in {}", folder.display()))?;
+    migrate(&migrator, pool, Some(folder)).await
+}
+
+/// The blank slice is the builder's alone, so no lock is needed; taking it would keep a transaction's connection busy.
+async fn migrate(migrator: &Migrator, pool: &PgPool, folder: Option<&Path>) -> Result<()> {
+    let unlocked = Migrator {
+        migrations: migrator.migrations.clone(),
+        table_name: migrator.table_name.clone(),
+        create_schemas: migrator.create_schemas.clone(),
+        locking: false,
+        ..*migrator
+    };
+    match unlocked.run(pool).await {
+        Ok(()) => Ok(()),
+        Err(MigrateError::ExecuteMigration(error, version)) => {
+            let migration = unlocked.iter().find(|migration| migration.version == version);
+            Err(migration_failed(&error, version, migration, folder))
+        }
+        Err(error) => Err(Error::caused("failed to migrate", &error)),
+    }
+}
+
+fn migration_failed(error: &sqlx::Error, version: i64, migration: Option<&Migration>, folder: Option<&Path>) -> Error {
+    let file = folder
+        .and_then(|folder| migration_files(folder).ok())
+        .into_iter()
+        .flatten()
+        .find(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            name.split('_').next().and_then(|start| start.parse::<i64>().ok()) == Some(version)
+        })
+        .map_or_else(|| format!("version {version}"), |path| path.display().to_string());
+    let sql = migration
+        .map(|migration| migration.sql.as_str().to_owned())
+        .unwrap_or_default();
+    locate(&format!("the migration {file} failed"), &sql, error)
+}
+
+fn fixture_path(name: &str, test: &TestContext) -> Result<PathBuf> {
+    let folder = test.source_file.parent().unwrap_or(&test.package_dir);
+    let is_path = name.contains('/') || Path::new(name).extension().is_some_and(|extension| extension == "sql");
+    let path = if is_path {
+        folder.join(name)
+    } else {
+        folder.join("fixtures").join(format!("{name}.sql"))
+    };
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(
+        Error::new(format!("the fixture `{name}` is not there: {}", path.display()))
+            .hint("`fixtures(\"users\")` is the file fixtures/users.sql next to the test's own file"),
+    )
+}
+
+async fn load_fixture(path: &Path, pool: &PgPool) -> Result<()> {
+    let sql = String::from_utf8(read(path)?).context(|| format!("{} is no valid UTF-8", path.display()))?;
+    match sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(pool).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(locate(&format!("the fixture {} failed", path.display()), &sql, &error)),
+    }
+}

@@ -1,0 +1,157 @@
+//! The isolation `transaction`: one connection, whose transaction is open before the test's code gets it.
+//!
+//! The pool's first connection begins a transaction through sqlx, which therefore counts depth from one: the code's own
+//! `begin` becomes a savepoint. After that connection the pool's options lead nowhere, and say why: a second connection
+//! could not see what the first one does.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgConnection, PgPool, Row};
+
+use super::{Isolation, PgGrant, Postgres, failed, steps};
+use crate::error::{Context, Error, Result};
+use crate::inject::Lease;
+use crate::service::Used;
+
+/// A role that is never there; its name is what the server answers with. At most 63 bytes.
+pub(super) const SECOND_CONNECTION: &str = "a `transaction` has one connection, and it is in use";
+
+/// What the values of one lease share.
+#[derive(Debug, Default)]
+pub struct PgSession {
+    pool: tokio::sync::OnceCell<PgPool>,
+    /// The transaction that must still be open at the end.
+    transaction: OnceLock<String>,
+    rolled_back: AtomicBool,
+}
+
+/// The lease's pool: every value is made of the same one.
+pub(super) async fn pool(lease: &Lease<Postgres>) -> Result<PgPool> {
+    let session = lease.session();
+    let pool = session.pool.get_or_try_init(|| async {
+        match lease.grant().isolation {
+            Isolation::Transaction => open(lease).await,
+            Isolation::Database => lease.grant().pool(),
+            Isolation::Shared => {
+                eprintln!(
+                    "itest: `{}` is shared: other tests see what this one does, and it sees what they do",
+                    lease.label()
+                );
+                lease.grant().pool()
+            }
+        }
+    });
+    pool.await.cloned()
+}
+
+async fn open(lease: &Lease<Postgres>) -> Result<PgPool> {
+    let grant = lease.grant();
+    let pool = PgPoolOptions::new()
+        // The second one fails, and says why; with one, whoever asks for it would wait, and never learn.
+        .max_connections(2)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                // Forgetting the guard leaves the transaction open.
+                std::mem::forget(connection.begin().await?);
+                Ok(())
+            })
+        })
+        .connect_with(grant.options()?)
+        .await
+        .context(|| format!("failed to open the transaction in the database {}", grant.database))?;
+    pool.set_connect_options(nowhere(grant)?);
+    if grant.bare {
+        fill(lease, &pool).await?;
+    }
+    let transaction: String = sqlx::query_scalar("SELECT pg_current_xact_id()::text")
+        .fetch_one(&pool)
+        .await
+        .context(|| "failed to open the transaction")?;
+    let _ = lease.session().transaction.set(transaction);
+    Ok(pool)
+}
+
+/// Where no database may be made, each test makes the template's content within its own transaction.
+async fn fill(lease: &Lease<Postgres>, pool: &PgPool) -> Result<()> {
+    let steps = &lease.service().steps;
+    if steps.is_empty() {
+        return Ok(());
+    }
+    steps::run(steps, lease.test(), pool).await
+}
+
+fn nowhere(grant: &PgGrant) -> Result<PgConnectOptions> {
+    Ok(grant.options()?.username(SECOND_CONNECTION))
+}
+
+/// Takes the transaction's one connection out of the pool.
+pub(super) async fn connection(lease: &Lease<Postgres>) -> Result<PgConnection> {
+    let connection = pool(lease)
+        .await?
+        .acquire()
+        .await
+        .map_err(|error| failed("failed to connect", &error))?;
+    Ok(connection.detach())
+}
+
+/// Ends the transaction after a test that passed: what was deferred is checked now, then all is rolled back.
+pub(super) async fn finish(lease: &Lease<Postgres>) -> Result<Used> {
+    let session = lease.session();
+    if lease.grant().isolation != Isolation::Transaction {
+        return Ok(Used::Unknown);
+    }
+    if session.rolled_back.load(Ordering::Relaxed) {
+        return Ok(Used::RolledBack);
+    }
+    let Some(pool) = session.pool.get() else {
+        return Ok(Used::RolledBack);
+    };
+    // A test may have kept the connection, or handed it to a task that goes on: then nothing is known.
+    let acquired = tokio::time::timeout(Duration::from_millis(200), pool.acquire()).await;
+    let Ok(Ok(connection)) = acquired else {
+        return Ok(Used::Unknown);
+    };
+    finish_connection(lease, connection.detach()).await?;
+    Ok(if session.rolled_back.load(Ordering::Relaxed) {
+        Used::RolledBack
+    } else {
+        Used::Unknown
+    })
+}
+
+/// The same, on the connection itself.
+pub(super) async fn finish_connection(lease: &Lease<Postgres>, mut connection: PgConnection) -> Result<()> {
+    let session = lease.session();
+    let looked =
+        sqlx::raw_sql("SELECT pg_current_xact_id_if_assigned()::text; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK")
+            .fetch_optional(&mut connection)
+            .await;
+    let _ = connection.close_hard().await;
+    match looked {
+        Ok(row) => {
+            let now: Option<String> = row.and_then(|row| row.try_get(0).ok().flatten());
+            // Raw `COMMIT` or `ROLLBACK` statements would have led out of our transaction.
+            session.rolled_back.store(
+                now.is_some() && now.as_ref() == session.transaction.get(),
+                Ordering::Relaxed,
+            );
+            Ok(())
+        }
+        // A statement failed, and the test expected it: the transaction can only be rolled back, which says nothing of
+        // whether it is still ours.
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("25P02") => Ok(()),
+        Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code.starts_with("23")) => {
+            Err(Error::caused(
+                "a deferred constraint is violated at the end of the test",
+                &sqlx::Error::Database(error),
+            ))
+        }
+        Err(error) => Err(failed("failed to end the transaction", &error)),
+    }
+}

@@ -1,0 +1,168 @@
+//! Redis 6 and later: one server, with a logical database for each test.
+
+mod access;
+mod external;
+mod inject;
+mod recipe;
+mod slices;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{Common, Service, TestContext};
+use crate::error::{Context, Error, Result};
+use crate::provider::{Endpoint, Recipe};
+use crate::spec::Provider;
+pub use slices::{RedisSlice, RedisSlices};
+
+/// A logical Redis database: `#[integration(redis)]`.
+///
+/// Gives tests `redis::Client`, `redis::aio::MultiplexedConnection`, `redis::aio::ConnectionManager` and
+/// [`Url<Redis>`](crate::Url).
+///
+/// The server is shared. Keys are the test's own; **pub/sub channels are not**: Redis has them once per server, so use
+/// channel names of your own, or [`Redis::dedicated`]. Commands that reach other tests (`FLUSHALL`, `CONFIG`, `SHUTDOWN`, …)
+/// are refused.
+pub fn redis() -> Redis {
+    Redis {
+        common: Common::default(),
+        version: None,
+    }
+}
+
+/// What a test asks of Redis. In the attribute, `key = value` is `.key(value)`, and a bare word is `.word()`.
+///
+/// ```
+/// use itest_runtime::service::redis::redis;
+///
+/// // #[integration(redis(version = "7", dedicated))]
+/// let asked = redis().version("7").dedicated();
+/// ```
+#[derive(Debug, Clone)]
+pub struct Redis {
+    common: Common,
+    version: Option<String>,
+}
+
+impl Redis {
+    /// The server's version: `"7"`, or `"7.2"`. Without it, the first in `PATH`.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// A server of the test's own, where every command is allowed.
+    pub fn dedicated(mut self) -> Self {
+        self.common.dedicated = true;
+        self
+    }
+
+    /// A process of this machine, whatever the configuration says.
+    pub fn native(mut self) -> Self {
+        self.common.provider = Some(Provider::Native);
+        self
+    }
+
+    /// The server at `ITEST_REDIS_URL`, whatever else the configuration says.
+    pub fn external(mut self) -> Self {
+        self.common.provider = Some(Provider::External);
+        self
+    }
+}
+
+/// What shapes the server.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RedisServer {
+    version: Option<String>,
+}
+
+/// What a test needs to know to use its logical database.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct RedisGrant {
+    /// `redis://host:port`, or the URL of somebody else's server.
+    pub(crate) server: String,
+    /// The server's Unix socket, if it is ours.
+    pub(crate) socket: Option<std::path::PathBuf>,
+    pub(crate) user: String,
+    pub(crate) password: String,
+    pub(crate) database: u32,
+}
+
+/// Never shows the password.
+impl std::fmt::Debug for RedisGrant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisGrant")
+            .field("user", &self.user)
+            .field("database", &self.database)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Service for Redis {
+    const NAME: &'static str = "redis";
+    type Server = RedisServer;
+    type Slice = ();
+    type Grant = RedisGrant;
+    type Slices = RedisSlices;
+    type Session = ();
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn server(&self) -> RedisServer {
+        RedisServer {
+            version: self.version.clone(),
+        }
+    }
+
+    fn slice(&self, _: &TestContext) -> Result<()> {
+        Ok(())
+    }
+
+    fn recipe(server: &RedisServer) -> Recipe {
+        Recipe {
+            native: Some(recipe::native(server)),
+        }
+    }
+
+    async fn connect(_: &RedisServer, endpoint: &Endpoint) -> Result<RedisSlices> {
+        RedisSlices::connect(endpoint).await
+    }
+
+    fn url(grant: &RedisGrant) -> Result<String> {
+        let mut url = Url::parse(&grant.server).context(|| "ITEST_REDIS_URL is no URL")?;
+        url.set_path(&grant.database.to_string());
+        let password = Some(grant.password.as_str()).filter(|password| !password.is_empty());
+        url.set_username(&grant.user)
+            .and_then(|()| url.set_password(password))
+            .map_err(|()| Error::new("ITEST_REDIS_URL has no host"))?;
+        Ok(url.to_string())
+    }
+
+    fn explain(failure: &str) -> Option<String> {
+        let refused = failure.contains("NOPERM") || failure.contains("no permissions");
+        let pool_full = failure.contains(slices::FULL);
+        if refused {
+            return Some(
+                "this command reaches other tests on the shared Redis server; for a server of the test's own, where every \
+                 command is allowed, write `redis(dedicated)`"
+                    .to_owned(),
+            );
+        }
+        pool_full.then(|| "give that server more logical databases (`databases` in redis.conf)".to_owned())
+    }
+
+    fn open_command(grant: &RedisGrant) -> Option<String> {
+        let url = Url::parse(&grant.server).ok()?;
+        let (host, port) = (url.host_str()?, url.port_or_known_default().unwrap_or(6379));
+        let place = match &grant.socket {
+            Some(socket) => format!("-s {}", socket.display()),
+            None => format!("-h {host} -p {port}"),
+        };
+        Some(format!(
+            "redis-cli {place} -n {} --user '{}' --askpass",
+            grant.database, grant.user
+        ))
+    }
+}

@@ -1,0 +1,309 @@
+//! The supervisor's end: logical databases and their users.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use redis::aio::{MultiplexedConnection, MultiplexedConnection as Connection};
+use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, cmd, pipe};
+
+use super::RedisGrant;
+use super::access::{Rules, set_user};
+use super::external::Claims;
+use crate::error::{Context, Error, Result};
+use crate::naming::random_hex;
+use crate::provider::Endpoint;
+use crate::service::{LeaseName, PoolSpec, Recycled, Sharing, Slices, Used};
+
+/// What a lease waits for in vain when the server has too few logical databases.
+pub(super) const FULL: &str = "no logical database of the Redis server is free";
+
+/// The longest name of a user: Redis has no limit, people do.
+const NAME_LIMIT: usize = 100;
+
+/// Makes, grants and recycles logical databases on one server.
+#[derive(Debug)]
+pub struct RedisSlices {
+    admin: MultiplexedConnection,
+    address: Address,
+    databases: Databases,
+    users: Users,
+}
+
+#[derive(Debug)]
+struct Address {
+    server: String,
+    socket: Option<std::path::PathBuf>,
+}
+
+/// Where logical databases come from.
+#[derive(Debug)]
+enum Databases {
+    /// All of the server's are ours; zero, where clients land that forget to `SELECT`, is nobody's.
+    Own { count: u32, taken: Mutex<Vec<bool>> },
+    /// Others may use the server, too.
+    Claimed(Claims),
+    /// The server is one test's own.
+    Dedicated,
+}
+
+/// As whom tests log in.
+#[derive(Debug)]
+enum Users {
+    Own(Rules),
+    Everything,
+    /// All as the URL's user, where no users may be made.
+    UrlUser {
+        user: String,
+        password: String,
+    },
+}
+
+/// One logical database.
+#[derive(Debug)]
+pub struct RedisSlice {
+    database: u32,
+    user: Option<String>,
+}
+
+impl RedisSlices {
+    pub(super) async fn connect(endpoint: &Endpoint) -> Result<Self> {
+        match endpoint {
+            Endpoint::Native { place, dedicated, .. } => {
+                let socket = place.dir.join("socket");
+                let settings = RedisConnectionInfo::default().set_password(&place.password);
+                let info = ConnectionAddr::Unix(socket.clone())
+                    .into_connection_info()
+                    .context(|| "failed to address the server")?
+                    .set_redis_settings(settings);
+                let mut admin = open(info).await?;
+                let address = Address {
+                    server: format!("redis://127.0.0.1:{}", place.port),
+                    socket: Some(socket),
+                };
+                if *dedicated {
+                    return Ok(Self {
+                        admin,
+                        address,
+                        databases: Databases::Dedicated,
+                        users: Users::Everything,
+                    });
+                }
+                let rules = Rules::find(&mut admin)
+                    .await
+                    .context(|| "failed to look up the server's commands")?;
+                let count = count_databases(&mut admin).await;
+                let databases = Databases::Own {
+                    count,
+                    taken: Mutex::default(),
+                };
+                Ok(Self {
+                    admin,
+                    address,
+                    databases,
+                    users: Users::Own(rules),
+                })
+            }
+            Endpoint::External { url, owner } => {
+                let info = url
+                    .as_str()
+                    .into_connection_info()
+                    .context(|| "ITEST_REDIS_URL is no Redis URL")?;
+                let (user, password) = (info.redis_settings().username(), info.redis_settings().password());
+                let (user, password) = (
+                    user.unwrap_or_default().to_owned(),
+                    password.unwrap_or_default().to_owned(),
+                );
+                let home = u32::try_from(info.redis_settings().db()).unwrap_or(0);
+                let mut admin = open(info).await?;
+                let users = match Rules::find(&mut admin).await {
+                    Ok(rules) => Users::Own(rules),
+                    Err(_) => Users::UrlUser { user, password },
+                };
+                let count = count_databases(&mut admin).await;
+                let claims = Claims::open(admin.clone(), owner, home, count).await?;
+                let address = Address {
+                    server: url.clone(),
+                    socket: None,
+                };
+                Ok(Self {
+                    admin,
+                    address,
+                    databases: Databases::Claimed(claims),
+                    users,
+                })
+            }
+        }
+    }
+
+    /// Cuts off everybody who uses a database, by the user's name or else by the database they are in.
+    async fn cut_off(&self, slice: &mut RedisSlice) -> Result<()> {
+        let mut admin = self.admin.clone();
+        if let Some(user) = slice.user.take() {
+            let deleted = cmd("ACL").arg("DELUSER").arg(&user).query_async::<()>(&mut admin).await;
+            return deleted.context(|| "failed to delete a lease's user");
+        }
+        if !matches!(self.users, Users::UrlUser { .. }) {
+            return Ok(());
+        }
+        let clients: String = cmd("CLIENT")
+            .arg("LIST")
+            .query_async(&mut admin)
+            .await
+            .unwrap_or_default();
+        for id in clients_in(&clients, slice.database) {
+            let _ = cmd("CLIENT")
+                .arg("KILL")
+                .arg("ID")
+                .arg(id)
+                .query_async::<()>(&mut admin)
+                .await;
+        }
+        Ok(())
+    }
+}
+
+async fn open(info: redis::ConnectionInfo) -> Result<Connection> {
+    let client = Client::open(info).context(|| "failed to address the server")?;
+    let config = redis::AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(Duration::from_secs(5)))
+        .set_response_timeout(Some(Duration::from_secs(30)));
+    client
+        .get_multiplexed_async_connection_with_config(&config)
+        .await
+        .context(|| "failed to connect")
+}
+
+/// Where we may not ask, the server has as many as servers have by default.
+async fn count_databases(admin: &mut Connection) -> u32 {
+    let answer: redis::RedisResult<Vec<String>> = cmd("CONFIG").arg("GET").arg("databases").query_async(admin).await;
+    answer.ok().and_then(|answer| answer.get(1)?.parse().ok()).unwrap_or(16)
+}
+
+/// The ids of the clients in one database, out of what `CLIENT LIST` says.
+fn clients_in(clients: &str, database: u32) -> Vec<&str> {
+    let field = |line: &'static str| line;
+    let (id, db) = (field("id="), format!("db={database}"));
+    clients
+        .lines()
+        .filter(|line| line.split(' ').any(|field| field == db))
+        .filter_map(|line| line.split(' ').find_map(|field| field.strip_prefix(id)))
+        .collect()
+}
+
+/// Empties databases. The connection ends up in `home` again.
+pub(super) async fn flush(admin: &mut Connection, databases: &[u32], home: u32) -> Result<()> {
+    // One message: what others send over this connection comes before it or after it.
+    let mut all = pipe();
+    for database in databases {
+        all.cmd("SELECT").arg(*database).ignore().cmd("FLUSHDB").ignore();
+    }
+    all.cmd("SELECT").arg(home).ignore();
+    all.query_async::<()>(admin)
+        .await
+        .context(|| "failed to empty a logical database")
+}
+
+impl Slices for RedisSlices {
+    type Spec = ();
+    type Grant = RedisGrant;
+    type Slice = RedisSlice;
+
+    fn pool(&self, (): &()) -> Result<PoolSpec> {
+        Ok(PoolSpec {
+            name: "databases".to_owned(),
+            template: None,
+            sharing: Sharing::Exclusive,
+        })
+    }
+
+    async fn make(&self, (): &()) -> Result<RedisSlice> {
+        let database = match &self.databases {
+            Databases::Dedicated => 0,
+            Databases::Claimed(claims) => claims.claim().await?,
+            Databases::Own { count, taken } => {
+                let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+                if taken.is_empty() {
+                    // Zero is nobody's.
+                    taken.extend((0..*count).map(|database| database == 0));
+                }
+                let free = taken.iter().position(|taken| !taken).ok_or_else(|| Error::new(FULL))?;
+                taken[free] = true;
+                u32::try_from(free).context(|| "too many logical databases")?
+            }
+        };
+        Ok(RedisSlice { database, user: None })
+    }
+
+    async fn grant(&self, slice: &mut RedisSlice, (): &(), lease: &LeaseName) -> Result<RedisGrant> {
+        let grant = |user: String, password: String| RedisGrant {
+            server: self.address.server.clone(),
+            socket: self.address.socket.clone(),
+            user,
+            password,
+            database: slice.database,
+        };
+        let rules = match &self.users {
+            Users::UrlUser { user, password } => return Ok(grant(user.clone(), password.clone())),
+            Users::Own(rules) => rules.within(slice.database),
+            Users::Everything => Rules::everything(),
+        };
+        let (user, password) = (lease.within(NAME_LIMIT), random_hex(24));
+        let rules: Vec<String> = ["reset".to_owned(), "on".to_owned(), format!(">{password}")]
+            .into_iter()
+            .chain(rules)
+            .collect();
+        set_user(&user, &rules)
+            .query_async::<()>(&mut self.admin.clone())
+            .await
+            .context(|| "failed to make a user for the test")?;
+        let granted = grant(user.clone(), password);
+        slice.user = Some(user);
+        Ok(granted)
+    }
+
+    async fn recycle(&self, slice: &mut RedisSlice, _: Used) -> Result<Recycled> {
+        self.cut_off(slice).await?;
+        let mut admin = self.admin.clone();
+        match &self.databases {
+            Databases::Dedicated => return Ok(Recycled::Gone),
+            Databases::Claimed(claims) => flush(&mut admin, &[slice.database], claims.home()).await?,
+            // What a client that forgot to `SELECT` wrote goes, too.
+            Databases::Own { .. } => flush(&mut admin, &[slice.database, 0], 0).await?,
+        }
+        Ok(Recycled::Ready)
+    }
+
+    async fn destroy(&self, mut slice: RedisSlice) {
+        let cut_off = self.cut_off(&mut slice).await;
+        match &self.databases {
+            Databases::Dedicated => {}
+            Databases::Claimed(claims) => claims.release(slice.database).await,
+            Databases::Own { taken, .. } => {
+                let emptied = flush(&mut self.admin.clone(), &[slice.database], 0).await;
+                // A database that can't be emptied is never used again.
+                if cut_off.is_ok() && emptied.is_ok() {
+                    taken.lock().unwrap_or_else(PoisonError::into_inner)[slice.database as usize] = false;
+                }
+            }
+        }
+    }
+
+    async fn clear(&self) {
+        if let Databases::Claimed(claims) = &self.databases {
+            claims.clear().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_are_found_by_their_database() {
+        let list = "id=3 addr=127.0.0.1:1 db=1 sub=0\nid=4 addr=127.0.0.1:2 db=17 sub=0\nid=5 addr=127.0.0.1:3 db=1\n";
+        assert_eq!(clients_in(list, 1), ["3", "5"]);
+        assert_eq!(clients_in(list, 17), ["4"]);
+    }
+}

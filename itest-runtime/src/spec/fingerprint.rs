@@ -1,0 +1,73 @@
+//! Names for contents: equal contents, equal fingerprints.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The name of a content: 128 bits of its SHA-256, in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    /// The first `length` hexadecimal digits, for names that a person reads.
+    pub fn short(&self, length: usize) -> &str {
+        &self.0[..length.min(self.0.len())]
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Collects everything that shapes a content.
+///
+/// Each part goes in with its length, so that no two different lists of parts look alike.
+///
+/// ```
+/// use itest_runtime::spec::FingerprintBuilder;
+///
+/// let (mut a, mut b) = (FingerprintBuilder::new("demo"), FingerprintBuilder::new("demo"));
+/// a.text("ab").text("c");
+/// b.text("a").text("bc");
+/// assert_ne!(a.finish(), b.finish());
+/// ```
+#[derive(Debug, Clone)]
+pub struct FingerprintBuilder(Sha256);
+
+impl FingerprintBuilder {
+    /// Begins a fingerprint of the given kind; kinds never meet.
+    pub fn new(kind: &str) -> Self {
+        let mut builder = Self(Sha256::new());
+        builder.text(kind);
+        builder
+    }
+
+    /// Adds bytes.
+    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+        self
+    }
+
+    /// Adds a text.
+    pub fn text(&mut self, text: &str) -> &mut Self {
+        self.bytes(text.as_bytes())
+    }
+
+    /// Adds data by its JSON form.
+    ///
+    /// # Panics
+    /// If the value has no JSON form, such as a map with keys that aren't texts.
+    pub fn json(&mut self, value: &impl Serialize) -> &mut Self {
+        self.bytes(&serde_json::to_vec(value).expect("a spec has a JSON form"))
+    }
+
+    /// The fingerprint of all that was added.
+    pub fn finish(&self) -> Fingerprint {
+        let digest = self.0.clone().finalize();
+        Fingerprint(digest[..16].iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}

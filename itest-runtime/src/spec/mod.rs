@@ -1,0 +1,88 @@
+//! What a test asks for, as pure data.
+
+mod fingerprint;
+mod provider;
+
+pub use fingerprint::{Fingerprint, FingerprintBuilder};
+pub(crate) use provider::redacted;
+pub use provider::{Provider, Provision};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What one test asks of one service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Request {
+    /// The service's name: which driver understands the rest.
+    pub(crate) service: String,
+    /// What the test calls it: the instance's name, or the service's.
+    pub(crate) label: String,
+    /// What shapes the server; equal values share one.
+    pub(crate) server: Value,
+    /// What shapes the slice; equal values can follow each other on one slice.
+    pub(crate) slice: Value,
+    /// Whether the server is for this test alone.
+    pub(crate) dedicated: bool,
+    /// How the server comes to run.
+    pub(crate) provision: Provision,
+}
+
+impl Request {
+    /// What requests that share a server have in common. `lease` sets a dedicated server apart.
+    pub(crate) fn server_key(&self, lease: u64) -> Fingerprint {
+        let mut key = FingerprintBuilder::new("server");
+        key.text(&self.service).json(&self.server).json(&self.provision);
+        if self.dedicated {
+            key.text(&lease.to_string());
+        }
+        key.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> Request {
+        Request {
+            service: "postgres".into(),
+            label: "postgres".into(),
+            server: Value::Null,
+            slice: Value::Null,
+            dedicated: false,
+            provision: Provision::Native {
+                bin: None,
+                data_dir: None,
+            },
+        }
+    }
+
+    #[test]
+    fn tests_that_differ_only_in_their_slice_share_a_server() {
+        let other = Request {
+            slice: "other".into(),
+            label: "billing".into(),
+            ..request()
+        };
+        assert_eq!(request().server_key(1), other.server_key(2));
+    }
+
+    #[test]
+    fn a_dedicated_server_is_nobody_elses() {
+        let dedicated = Request {
+            dedicated: true,
+            ..request()
+        };
+        assert_ne!(dedicated.server_key(1), dedicated.server_key(2));
+        assert_ne!(dedicated.server_key(1), request().server_key(1));
+    }
+
+    #[test]
+    fn another_version_is_another_server() {
+        let other = Request {
+            server: "16".into(),
+            ..request()
+        };
+        assert_ne!(request().server_key(1), other.server_key(1));
+    }
+}

@@ -1,0 +1,272 @@
+//! One connection, which is one lease.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{Mutex, oneshot};
+use tokio::task::JoinSet;
+
+use super::Supervisor;
+use super::pool::Held;
+use super::server::{Server, Servers};
+use super::template;
+use crate::error::{Error, Result};
+use crate::os::ProcessId;
+use crate::service::LeaseName;
+use crate::spec::{Fingerprint, Request};
+use crate::wire::{BUILD, FrameReader, FrameWriter, FromSupervisor, Open, SliceDiagnosis, ToSupervisor};
+
+/// More lines of a server's log than this don't help anybody.
+const MOST_LINES: usize = 40;
+
+type Reader = FrameReader<OwnedReadHalf, ToSupervisor>;
+type Writer = Arc<Mutex<FrameWriter<OwnedWriteHalf>>>;
+
+/// Serves one test from its first message to the end of its connection.
+pub(super) async fn serve(supervisor: &Arc<Supervisor>, stream: UnixStream) {
+    let (reader, writer) = stream.into_split();
+    let mut reader = FrameReader::new(reader);
+    let writer: Writer = Arc::new(Mutex::new(FrameWriter::new(writer)));
+    let open = match reader.next().await {
+        Ok(Some(ToSupervisor::Open(open))) => open,
+        Ok(_) => return,
+        Err(error) => return tracing::warn!(%error, "a caller made no sense"),
+    };
+    if open.build != BUILD || supervisor.exe.is_replaced_by(&open.exe) {
+        tracing::info!("a newer build asks: no new leases from here on");
+        let leases = supervisor.lifetime.leases();
+        supervisor.lifetime.drain();
+        send(
+            &writer,
+            &FromSupervisor::Superseded {
+                pid: std::process::id(),
+                leases,
+            },
+        )
+        .await;
+        return;
+    }
+    let lease = Lease {
+        id: supervisor.next_lease(),
+        supervisor: supervisor.clone(),
+        writer,
+        builds: Builds::default(),
+    };
+    let _counted = supervisor.lifetime.begin_lease(open.anchor);
+    lease.run(open, &mut reader).await;
+}
+
+async fn send(writer: &Writer, message: &FromSupervisor) {
+    // If the test is gone, the reader's end of file says so.
+    let _ = writer.lock().await.send(message).await;
+}
+
+/// Templates that this test is building: where its answers go.
+type Builds = Arc<std::sync::Mutex<HashMap<usize, oneshot::Sender<Result<()>>>>>;
+
+struct Lease {
+    id: u64,
+    supervisor: Arc<Supervisor>,
+    writer: Writer,
+    builds: Builds,
+}
+
+/// A slice that this lease holds.
+struct Granted {
+    held: Held,
+    grant: Value,
+    /// Where the server's log stood when the lease began.
+    log_offset: u64,
+    _dedicated: Option<Dedicated>,
+}
+
+/// A server for this lease alone: it goes when the lease does.
+struct Dedicated {
+    supervisor: Arc<Supervisor>,
+    key: Fingerprint,
+}
+
+impl Drop for Dedicated {
+    fn drop(&mut self) {
+        let (supervisor, key) = (self.supervisor.clone(), self.key.clone());
+        tokio::spawn(async move { supervisor.servers.retire(&key).await });
+    }
+}
+
+impl Lease {
+    async fn run(self, open: Open, reader: &mut Reader) {
+        let Some(mut granted) = self.acquire(&open, reader).await else {
+            return;
+        };
+        let grants = granted.iter().map(|granted| granted.grant.clone()).collect();
+        send(&self.writer, &FromSupervisor::Granted(grants)).await;
+        loop {
+            match reader.next().await {
+                Ok(Some(ToSupervisor::Diagnose)) => {
+                    for granted in &granted {
+                        granted.held.server().settle().await;
+                    }
+                    let diagnosis = granted.iter().map(diagnose).collect();
+                    send(&self.writer, &FromSupervisor::Diagnosis(diagnosis)).await;
+                }
+                Ok(Some(ToSupervisor::Close { used, keep })) => {
+                    for (granted, used) in granted.iter_mut().zip(used) {
+                        granted.held.used = used;
+                    }
+                    if let Some(keep) = keep {
+                        self.keep(granted, keep);
+                    }
+                    return;
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => return,
+                Err(error) => return tracing::warn!(%error, "a test made no sense"),
+            }
+        }
+    }
+
+    /// Holds the slices of a failed test for a while.
+    fn keep(&self, granted: Vec<Granted>, keep: Duration) {
+        self.supervisor.lifetime.keep_until(Instant::now() + keep);
+        tokio::spawn(async move {
+            tokio::time::sleep(keep).await;
+            drop(granted);
+        });
+    }
+
+    /// All slices, or none: when one can't be had, the others go back. None, too, when the test dies meanwhile.
+    async fn acquire(&self, open: &Open, reader: &mut Reader) -> Option<Vec<Granted>> {
+        let mut coming = JoinSet::new();
+        for (index, request) in open.requests.iter().enumerate() {
+            let one = One {
+                index,
+                supervisor: self.supervisor.clone(),
+                writer: self.writer.clone(),
+                builds: self.builds.clone(),
+                key: request.server_key(self.id),
+                anchor: open.anchor,
+                lease: LeaseName {
+                    test: open.test.clone(),
+                    unique: format!("{}-{}", self.supervisor.around.owner, self.id),
+                },
+            };
+            let request = request.clone();
+            coming.spawn(async move { (index, one.acquire(&request).await) });
+        }
+        let mut granted: Vec<Option<Granted>> = open.requests.iter().map(|_| None).collect();
+        loop {
+            tokio::select! {
+                message = reader.next() => match message {
+                    Ok(Some(ToSupervisor::Built { index, outcome })) => {
+                        let build = self.builds.lock().expect("no holder panics").remove(&index);
+                        if let Some(build) = build {
+                            let _ = build.send(outcome);
+                        }
+                    }
+                    Ok(Some(_)) => {}
+                    Ok(None) | Err(_) => return None,
+                },
+                one = coming.join_next() => match one {
+                    Some(Ok((index, Ok(one)))) => granted[index] = Some(one),
+                    Some(Ok((index, Err(error)))) => {
+                        send(&self.writer, &FromSupervisor::Failed { index, error }).await;
+                        return None;
+                    }
+                    Some(Err(panic)) => {
+                        let error = Error::new(format!("the supervisor made a mistake: {panic}"));
+                        send(&self.writer, &FromSupervisor::Failed { index: 0, error }).await;
+                        return None;
+                    }
+                    None => return granted.into_iter().collect(),
+                },
+            }
+        }
+    }
+}
+
+/// One request on its way to a slice.
+struct One {
+    index: usize,
+    supervisor: Arc<Supervisor>,
+    writer: Writer,
+    builds: Builds,
+    key: Fingerprint,
+    anchor: ProcessId,
+    lease: LeaseName,
+}
+
+impl One {
+    async fn acquire(&self, request: &Request) -> Result<Granted> {
+        let dedicated = request.dedicated.then(|| Dedicated {
+            supervisor: self.supervisor.clone(),
+            key: self.key.clone(),
+        });
+        let server = Servers::get(&self.supervisor, &self.key, request, self.anchor).await?;
+        let pool = server.slices.pool(&request.slice)?;
+        if let Some(template) = &pool.template {
+            template::ensure(&server, template, &request.slice, self.anchor, |blank| {
+                self.build(blank)
+            })
+            .await?;
+        }
+        let log_offset = server.instance.log_length();
+        let (held, grant) = server
+            .pool(&request.slice, &pool)
+            .lease(&request.slice, &self.lease)
+            .await
+            .map_err(|error| death_or(&server, error))?;
+        Ok(Granted {
+            held,
+            grant,
+            log_offset,
+            _dedicated: dedicated,
+        })
+    }
+
+    /// Has the test build a template, and waits for its answer.
+    async fn build(&self, grant: Value) -> Result<()> {
+        let (tell, told) = oneshot::channel();
+        self.builds.lock().expect("no holder panics").insert(self.index, tell);
+        send(
+            &self.writer,
+            &FromSupervisor::Build {
+                index: self.index,
+                grant,
+            },
+        )
+        .await;
+        told.await
+            .unwrap_or_else(|_| Err(Error::new("the test that built the template is gone")))
+    }
+}
+
+/// A server's death explains whatever else went wrong on it.
+fn death_or(server: &Server, error: Error) -> Error {
+    server.death().cloned().unwrap_or(error)
+}
+
+fn diagnose(granted: &Granted) -> SliceDiagnosis {
+    let server = granted.held.server();
+    let mut log = Vec::new();
+    let mut own = false;
+    for line in server.instance.log_since(granted.log_offset) {
+        // A line that begins with a blank goes on with the one before.
+        own = if line.starts_with([' ', '\t']) {
+            own
+        } else {
+            server.slices.owns_line(&granted.grant, &line)
+        };
+        if own {
+            log.push(line);
+        }
+    }
+    let log = log.split_off(log.len().saturating_sub(MOST_LINES));
+    SliceDiagnosis {
+        log,
+        death: server.death().cloned(),
+    }
+}

@@ -1,0 +1,205 @@
+//! The background process that owns servers, slices and leases.
+//!
+//! It is a test binary, started again (see [`crate::client`]). Everything runs on one thread, which lives as long as the
+//! supervisor: the kernel sends a parent-death signal when the *thread* that started a child ends.
+
+mod harvest;
+mod janitor;
+mod lease;
+mod lifetime;
+mod pool;
+mod roots;
+mod server;
+mod settings;
+mod state;
+mod template;
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::os::fd::AsFd;
+use std::os::unix::fs::DirBuilderExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::net::{UnixListener, UnixStream};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::case::{Case, Registered};
+use crate::error::{Context, Error, Result};
+use crate::home::Home;
+use crate::naming::random_hex;
+use crate::provider::Surroundings;
+use crate::service::Driver;
+use crate::wire::ExeStamp;
+use lifetime::Lifetime;
+pub(crate) use roots::Roots;
+use server::Servers;
+pub(crate) use settings::Settings;
+
+/// The exit code of a supervisor that failed: a test harness has no such code.
+pub(crate) const FAILED: i32 = 87;
+
+/// Becomes the supervisor, and never returns, if this process was started to be one.
+pub(crate) fn take_over_if_asked(case: &Case) {
+    let Some(settings) = std::env::var_os(crate::client::SUPERVISE) else {
+        return;
+    };
+    let outcome = Settings::parse(&settings).and_then(|settings| {
+        // The client's lock came in as our stdin.
+        let lock = std::io::stdin()
+            .as_fd()
+            .try_clone_to_owned()
+            .context(|| "failed to take the lock over")?;
+        serve(settings, File::from(lock), case)
+    });
+    match outcome {
+        Ok(()) => std::process::exit(0),
+        Err(error) => {
+            eprintln!("the supervisor failed: {}", error.render());
+            std::process::exit(FAILED)
+        }
+    }
+}
+
+/// Runs the supervisor on this thread until its time is over.
+pub(crate) fn serve(settings: Settings, lock: File, case: &Case) -> Result<()> {
+    let _logging = tracing::subscriber::set_default(
+        tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(std::io::stderr)
+            .with_target(false)
+            .finish(),
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context(|| "failed to make the supervisor's runtime")?;
+    runtime.block_on(async { Supervisor::open(settings, lock, case)?.run().await })
+}
+
+/// One supervisor.
+struct Supervisor {
+    home: Home,
+    exe: ExeStamp,
+    drivers: HashMap<&'static str, Driver>,
+    around: Surroundings,
+    servers: Servers,
+    lifetime: Lifetime,
+    next_lease: AtomicU64,
+    start_timeout: std::time::Duration,
+}
+
+impl Supervisor {
+    /// Cleans up behind the dead, then gets ready to listen.
+    fn open(settings: Settings, lock: File, case: &Case) -> Result<(Arc<Self>, UnixListener)> {
+        let home = settings.home();
+        harvest::harvest(&home);
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(home.dir())
+            .context(|| format!("failed to create {}", home.dir().display()))?;
+        let janitor = janitor::Janitor::start(&home, lock)?;
+        let state = state::StateFile::new(home.state());
+        let listener =
+            UnixListener::bind(home.socket()).context(|| format!("failed to listen on {}", home.socket().display()))?;
+        let owner = random_hex(4);
+        tracing::info!(
+            pid = std::process::id(),
+            owner,
+            build = crate::wire::BUILD,
+            "supervisor starts"
+        );
+        let supervisor = Self {
+            exe: ExeStamp::own(),
+            drivers: drivers(case),
+            around: Surroundings {
+                roots: Roots::new(home.key(), janitor, state),
+                owner,
+                cache_dir: settings.cache_dir(),
+                server_user: settings.server_user.clone(),
+            },
+            servers: Servers::default(),
+            lifetime: Lifetime::new(settings.linger),
+            next_lease: AtomicU64::new(1),
+            start_timeout: settings.start_timeout,
+            home,
+        };
+        Ok((Arc::new(supervisor), listener))
+    }
+
+    fn driver(&self, name: &str) -> Result<&Driver> {
+        self.drivers.get(name).ok_or_else(|| {
+            Error::new(format!(
+                "the supervisor (pid {}) knows no service `{name}`",
+                std::process::id()
+            ))
+            .hint("it runs an older build of the tests: wait until it ends, or end it, and run the tests again")
+        })
+    }
+
+    fn next_lease(&self) -> u64 {
+        self.next_lease.fetch_add(1, Ordering::Relaxed)
+    }
+
+    async fn accept(self: &Arc<Self>, stream: UnixStream) {
+        // The folder is closed to others already; root could still come in.
+        let own = rustix::process::geteuid().as_raw();
+        match stream.peer_cred() {
+            Ok(peer) if peer.uid() == own => lease::serve(self, stream).await,
+            Ok(peer) => tracing::warn!(uid = peer.uid(), "a stranger was turned away"),
+            Err(error) => tracing::warn!(%error, "a caller that can't be known was turned away"),
+        }
+    }
+}
+
+trait Run {
+    async fn run(self) -> Result<()>;
+}
+
+impl Run for (Arc<Supervisor>, UnixListener) {
+    async fn run(self) -> Result<()> {
+        let (supervisor, listener) = self;
+        let mut terminate = signal(SignalKind::terminate()).context(|| "failed to listen for SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context(|| "failed to listen for SIGINT")?;
+        let why = loop {
+            tokio::select! {
+                accepted = listener.accept() => {
+                    if let Ok((stream, _)) = accepted {
+                        let supervisor = supervisor.clone();
+                        tokio::spawn(async move { supervisor.accept(stream).await });
+                    }
+                }
+                () = supervisor.lifetime.drained() => {
+                    // Another supervisor will take our place: nobody new comes in.
+                    let _ = fs::remove_file(supervisor.home.socket());
+                    supervisor.lifetime.idle().await;
+                    break "a newer build takes over";
+                }
+                () = supervisor.lifetime.over() => break "nobody needs it any more",
+                _ = terminate.recv() => break "SIGTERM",
+                _ = interrupt.recv() => break "SIGINT",
+            }
+        };
+        tracing::info!(why, "supervisor ends");
+        // From here on clients find no socket, and wait for the lock.
+        let _ = fs::remove_file(supervisor.home.socket());
+        drop(listener);
+        supervisor.servers.stop_all().await;
+        Ok(())
+    }
+}
+
+/// The built-in services, and those that this binary's tests declare.
+fn drivers(case: &Case) -> HashMap<&'static str, Driver> {
+    let registered = inventory::iter::<Registered>
+        .into_iter()
+        .flat_map(|registered| (registered.0.drivers)());
+    let own = (case.drivers)();
+    crate::service::builtin_drivers()
+        .into_iter()
+        .chain(registered)
+        .chain(own)
+        .map(|driver| (driver.name(), driver))
+        .collect()
+}

@@ -1,0 +1,171 @@
+//! The pool: slices that can stand in for each other. A test gets one that is ready; when its lease ends, the slice is
+//! recycled in the background, so that no test waits for another one's cleaning.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use super::server::Server;
+use crate::error::{Error, Result};
+use crate::service::{AnySlice, LeaseName, PoolSpec, Recycled, Sharing, Used};
+
+pub(super) struct Pool {
+    server: Arc<Server>,
+    /// How slices are made: any spec of this pool will do.
+    spec: Value,
+    sharing: Sharing,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    ready: Vec<AnySlice>,
+    /// Tests that wait, in the order in which they asked.
+    waiting: VecDeque<oneshot::Sender<Result<AnySlice>>>,
+    /// Slices that are being made or recycled: each will serve one who waits.
+    coming: usize,
+    /// The slice of a pool that everyone shares.
+    shared: Option<Arc<tokio::sync::Mutex<AnySlice>>>,
+}
+
+impl Pool {
+    pub(super) fn new(server: Arc<Server>, spec: Value, pool: &PoolSpec) -> Arc<Self> {
+        Arc::new(Self {
+            server,
+            spec,
+            sharing: pool.sharing,
+            state: Mutex::default(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A slice, opened to one lease.
+    pub(super) async fn lease(self: &Arc<Self>, spec: &Value, lease: &LeaseName) -> Result<(Held, Value)> {
+        match self.sharing {
+            Sharing::Exclusive => self.lease_exclusive(spec, lease).await,
+            Sharing::Everyone => self.lease_shared(spec, lease).await,
+        }
+    }
+
+    async fn lease_exclusive(self: &Arc<Self>, spec: &Value, lease: &LeaseName) -> Result<(Held, Value)> {
+        let mut failure = None;
+        // A slice that can't be granted is broken; a second one that can't is the server's fault.
+        for _ in 0..2 {
+            let mut held = Held {
+                pool: self.clone(),
+                slice: Some(self.next().await?),
+                used: Used::Unknown,
+            };
+            let slice = held.slice.as_mut().expect("it was put there");
+            match self.server.slices.grant(slice, spec, lease).await {
+                Ok(grant) => return Ok((held, grant)),
+                Err(error) => {
+                    tracing::warn!(%error, "a slice could not be granted");
+                    failure = Some(error);
+                    let broken = held.slice.take().expect("it was put there");
+                    self.server.slices.destroy(broken).await;
+                }
+            }
+        }
+        Err(failure.unwrap_or_else(|| Error::new("no slice could be granted")))
+    }
+
+    async fn lease_shared(self: &Arc<Self>, spec: &Value, lease: &LeaseName) -> Result<(Held, Value)> {
+        let shared = self.state().shared.clone();
+        let shared = match shared {
+            Some(shared) => shared,
+            None => {
+                let made = Arc::new(tokio::sync::Mutex::new(self.server.slices.make(&self.spec).await?));
+                // Another test may have been quicker.
+                self.state().shared.get_or_insert(made).clone()
+            }
+        };
+        let grant = self.server.slices.grant(&mut *shared.lock().await, spec, lease).await?;
+        Ok((
+            Held {
+                pool: self.clone(),
+                slice: None,
+                used: Used::Unknown,
+            },
+            grant,
+        ))
+    }
+
+    async fn next(self: &Arc<Self>) -> Result<AnySlice> {
+        let (tell, told) = oneshot::channel();
+        {
+            let mut state = self.state();
+            if let Some(slice) = state.ready.pop() {
+                return Ok(slice);
+            }
+            state.waiting.push_back(tell);
+            if state.coming < state.waiting.len() {
+                state.coming += 1;
+                tokio::spawn(self.clone().make());
+            }
+        }
+        told.await
+            .unwrap_or_else(|_| Err(Error::new("the pool of slices was closed")))
+    }
+
+    async fn make(self: Arc<Self>) {
+        let made = self.server.slices.make(&self.spec).await;
+        self.arrive(made);
+    }
+
+    /// Something that was coming is here: it goes to the first who still waits.
+    fn arrive(&self, mut made: Result<AnySlice>) {
+        let mut state = self.state();
+        state.coming -= 1;
+        while let Some(waiting) = state.waiting.pop_front() {
+            match waiting.send(made) {
+                Ok(()) => return,
+                Err(back) => made = back,
+            }
+        }
+        match made {
+            Ok(slice) => state.ready.push(slice),
+            Err(error) => tracing::warn!(%error, "a slice that nobody waited for could not be made"),
+        }
+    }
+
+    async fn recycle(self: Arc<Self>, mut slice: AnySlice, used: Used) {
+        match self.server.slices.recycle(&mut slice, used).await {
+            Ok(Recycled::Ready) => return self.arrive(Ok(slice)),
+            Ok(Recycled::Gone) => {}
+            Err(error) => tracing::warn!(%error, "a slice could not be recycled"),
+        }
+        self.server.slices.destroy(slice).await;
+        self.make().await;
+    }
+}
+
+/// A slice that a lease holds; it goes back when this is dropped, however the lease ended.
+pub(super) struct Held {
+    pool: Arc<Pool>,
+    slice: Option<AnySlice>,
+    pub(super) used: Used,
+}
+
+impl Held {
+    pub(super) fn server(&self) -> &Arc<Server> {
+        &self.pool.server
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // A dead server's slices are gone with it.
+        if let Some(slice) = self.slice.take()
+            && self.pool.server.is_usable()
+        {
+            self.pool.state().coming += 1;
+            tokio::spawn(self.pool.clone().recycle(slice, self.used));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Roots: the folders in which a supervisor's servers get theirs. In memory where that is large enough.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::janitor::Janitor;
+use super::state::StateFile;
+use crate::error::{Context, Error, Result};
+use crate::os::ProcessId;
+
+/// In many CI containers `/dev/shm` has 64 MB: too little for a server's data.
+const MEMORY: &str = "/dev/shm";
+const ENOUGH: u64 = 512 << 20;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Roots {
+    key: String,
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    janitor: Janitor,
+    state: StateFile,
+    made: HashMap<Option<PathBuf>, PathBuf>,
+}
+
+impl Roots {
+    pub(super) fn new(key: &str, janitor: Janitor, state: StateFile) -> Self {
+        Self {
+            key: key.to_owned(),
+            inner: Arc::new(Mutex::new(Inner {
+                janitor,
+                state,
+                made: HashMap::new(),
+            })),
+        }
+    }
+
+    /// The folder for servers' data, below the folder that a person set or else in the best place there is.
+    pub(crate) fn data_root(&self, wanted: Option<&Path>) -> Result<PathBuf> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = wanted.map(Path::to_owned);
+        if let Some(made) = inner.made.get(&wanted) {
+            return Ok(made.clone());
+        }
+        let root = match &wanted {
+            Some(folder) => inner.create(&folder.join(name(&self.key))).map_err(|error| {
+                error.hint("ITEST_DATA_DIR must name an existing folder in which you may create others")
+            })?,
+            None => {
+                let mut failure = Error::new("there is no place for servers' data");
+                let made = places().into_iter().find_map(|folder| {
+                    inner
+                        .create(&folder.join(name(&self.key)))
+                        .map_err(|error| failure = error)
+                        .ok()
+                });
+                made.ok_or_else(|| failure.hint("set ITEST_DATA_DIR to a folder in which you may create others"))?
+            }
+        };
+        inner.made.insert(wanted, root.clone());
+        Ok(root)
+    }
+
+    /// Remembers a server for those who clean up.
+    pub(super) fn add_server(&self, server: ProcessId) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = inner.janitor.end(server) {
+            tracing::warn!(%error, "failed to tell the janitor of a server");
+        }
+        inner.state.change(|state| {
+            state.servers.retain(|server| server.is_alive());
+            state.servers.push(server);
+        });
+    }
+}
+
+impl Inner {
+    fn create(&mut self, root: &Path) -> Result<PathBuf> {
+        self.janitor.remove(root)?;
+        self.state.change(|state| state.roots.push(root.to_owned()));
+        // Servers that run as another user must get through to their own folders, which are closed to all others.
+        let mode = if rustix::process::geteuid().is_root() {
+            0o711
+        } else {
+            0o700
+        };
+        let create = || fs::DirBuilder::new().mode(mode).create(root);
+        let created = match create() {
+            // We hold the lock: what lies there under our name is a dead supervisor's.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && is_ours(root) => {
+                fs::remove_dir_all(root).and_then(|()| create())
+            }
+            other => other,
+        };
+        created.context(|| format!("failed to create {}", root.display()))?;
+        Ok(root.to_owned())
+    }
+}
+
+fn is_ours(root: &Path) -> bool {
+    fs::symlink_metadata(root)
+        .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw())
+}
+
+fn prefix() -> String {
+    format!("itest-{}-", rustix::process::geteuid().as_raw())
+}
+
+fn name(key: &str) -> String {
+    format!("{}{key}", prefix())
+}
+
+/// Whether a path has the name of a root: nothing else is ever removed on a state file's word.
+pub(super) fn is_one(path: &Path) -> bool {
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .is_some_and(|name| name.starts_with(&prefix()))
+        && is_ours(path)
+}
+
+/// Where roots lie unless a person said otherwise.
+pub(super) fn usual(key: &str) -> Vec<PathBuf> {
+    [PathBuf::from(MEMORY), std::env::temp_dir()]
+        .iter()
+        .map(|folder| folder.join(name(key)))
+        .filter(|path| is_one(path))
+        .collect()
+}
+
+fn places() -> Vec<PathBuf> {
+    let memory = rustix::fs::statvfs(MEMORY)
+        .ok()
+        .filter(|stat| stat.f_bavail * stat.f_frsize >= ENOUGH);
+    memory
+        .map(|_| PathBuf::from(MEMORY))
+        .into_iter()
+        .chain([std::env::temp_dir()])
+        .collect()
+}

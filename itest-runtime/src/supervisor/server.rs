@@ -1,0 +1,262 @@
+//! Servers: each is started once, however many tests ask; a failure is told to all of them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::Supervisor;
+use super::pool::Pool;
+use super::template::Templates;
+use crate::error::{Error, Result};
+use crate::os::ProcessId;
+use crate::provider::{self, Endpoint, Instance};
+use crate::service::{Driver, ErasedSlices, PoolSpec};
+use crate::spec::{Fingerprint, Provision, Request};
+
+/// How often a starting server is tried.
+const TRY: Duration = Duration::from_millis(3);
+/// How long somebody else's server may refuse connections: it may be starting, too.
+const EXTERNAL_PATIENCE: Duration = Duration::from_secs(3);
+/// How often a start is repeated for a reason that may be gone the next time.
+const STARTS: usize = 3;
+
+/// A running server.
+pub(super) struct Server {
+    pub(super) service: String,
+    pub(super) slices: Box<dyn ErasedSlices>,
+    pub(super) instance: Instance,
+    pub(super) templates: Templates,
+    pools: Mutex<HashMap<String, Arc<Pool>>>,
+    death: OnceLock<Error>,
+}
+
+impl Server {
+    pub(super) fn pool(self: &Arc<Self>, spec: &serde_json::Value, pool: &PoolSpec) -> Arc<Pool> {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools
+            .entry(pool.name.clone())
+            .or_insert_with(|| Pool::new(self.clone(), spec.clone(), pool))
+            .clone()
+    }
+
+    /// How it died, if it did.
+    pub(super) fn death(&self) -> Option<&Error> {
+        self.death.get()
+    }
+
+    /// Waits until a death that has happened is known: a test may see its connection break before we see why.
+    pub(super) async fn settle(&self) {
+        let deadline = Instant::now() + Duration::from_secs(1);
+        let gone = |instance: &Instance| instance.process().is_some_and(|process| !process.is_alive());
+        while self.is_usable() && gone(&self.instance) && Instant::now() < deadline {
+            tokio::time::sleep(TRY).await;
+        }
+    }
+
+    pub(super) fn is_usable(&self) -> bool {
+        self.death.get().is_none()
+    }
+
+    /// Its pools hold the server and the server its pools: this parts them.
+    async fn stop(&self) {
+        let _ = self.death.set(Error::new(format!("{} was stopped", self.service)));
+        self.slices.clear().await;
+        self.pools.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.instance.stop().await;
+    }
+}
+
+type Start = watch::Receiver<Option<Result<Arc<Server>>>>;
+
+#[derive(Default)]
+pub(super) struct Servers(Mutex<HashMap<Fingerprint, (Start, ProcessId)>>);
+
+impl Servers {
+    fn starts(&self) -> MutexGuard<'_, HashMap<Fingerprint, (Start, ProcessId)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The server of this key, started if it isn't there.
+    pub(super) async fn get(
+        supervisor: &Arc<Supervisor>,
+        key: &Fingerprint,
+        request: &Request,
+        anchor: ProcessId,
+    ) -> Result<Arc<Server>> {
+        loop {
+            let mut start = Self::find_or_start(supervisor, key, request, anchor);
+            let outcome = start.wait_for(Option::is_some).await.map(|outcome| outcome.clone());
+            match outcome.ok().flatten() {
+                Some(Ok(server)) if server.is_usable() => return Ok(server),
+                Some(Err(error)) => return Err(error),
+                // It died since: `find_or_start` sees that, too, and starts another.
+                Some(Ok(_)) | None => {}
+            }
+        }
+    }
+
+    fn find_or_start(supervisor: &Arc<Supervisor>, key: &Fingerprint, request: &Request, anchor: ProcessId) -> Start {
+        let mut starts = supervisor.servers.starts();
+        if let Some((start, first)) = starts.get(key) {
+            let usable = match &*start.borrow() {
+                None => start.has_changed().is_ok(),
+                Some(Ok(server)) => server.is_usable(),
+                // The tests of one run are told the same failure; the next run tries anew.
+                Some(Err(_)) => *first == anchor,
+            };
+            if usable {
+                return start.clone();
+            }
+        }
+        let (tell, start) = watch::channel(None);
+        starts.insert(key.clone(), (start.clone(), anchor));
+        let (supervisor, request) = (supervisor.clone(), request.clone());
+        tokio::spawn(async move {
+            let outcome = start_server(&supervisor, &request).await;
+            if let Ok(server) = &outcome {
+                tokio::spawn(watch_over(server.clone()));
+            }
+            tell.send_replace(Some(outcome));
+        });
+        start
+    }
+
+    /// Stops one server, for whose only test it was.
+    pub(super) async fn retire(&self, key: &Fingerprint) {
+        let start = self.starts().remove(key);
+        if let Some(Ok(server)) = start.and_then(|(start, _)| start.borrow().clone()) {
+            server.stop().await;
+        }
+    }
+
+    /// Stops all, side by side.
+    pub(super) async fn stop_all(&self) {
+        let keys: Vec<_> = self.starts().keys().cloned().collect();
+        futures_util::future::join_all(keys.iter().map(|key| self.retire(key))).await;
+    }
+}
+
+/// Notices a server's death.
+async fn watch_over(server: Arc<Server>) {
+    let how = server.instance.ended().await;
+    let error = Error::new(format!(
+        "the {} server ended ({how}) while tests were using it",
+        server.service
+    ))
+    .log("its last words", server.instance.last_words())
+    .hint("the next test gets a new server");
+    if server.death.set(error).is_ok() {
+        tracing::warn!(service = server.service, how, "a server died");
+        server.pools.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        server.instance.stop().await;
+    }
+}
+
+async fn start_server(supervisor: &Supervisor, request: &Request) -> Result<Arc<Server>> {
+    let driver = supervisor.driver(&request.service)?;
+    let began = Instant::now();
+    let mut start = 1;
+    let (instance, slices) = loop {
+        let recipe = driver.recipe(&request.server)?;
+        let (instance, endpoint) = provider::start(
+            driver.name(),
+            recipe,
+            &request.provision,
+            request.dedicated,
+            &supervisor.around,
+        )
+        .await
+        .map_err(|error| error.context(format!("failed to start {}", driver.name())))?;
+        if let Some(process) = instance.process() {
+            supervisor.around.roots.add_server(process);
+        }
+        match ready(supervisor, driver, request, &instance, &endpoint).await {
+            Ok(slices) => break (instance, slices),
+            Err(error) => {
+                let again = start < STARTS && may_go_better(&instance);
+                instance.stop().await;
+                if !again {
+                    return Err(error);
+                }
+                tracing::warn!(%error, "starting again");
+                start += 1;
+            }
+        }
+    };
+    tracing::info!(
+        service = driver.name(),
+        ms = began.elapsed().as_millis(),
+        "server is ready"
+    );
+    Ok(Arc::new(Server {
+        service: request.service.clone(),
+        slices,
+        instance,
+        templates: Templates::default(),
+        pools: Mutex::default(),
+        death: OnceLock::new(),
+    }))
+}
+
+/// Whether the start failed for a reason that may be gone the next time: a port that somebody took meanwhile, or a prepared
+/// data folder that is damaged.
+fn may_go_better(instance: &Instance) -> bool {
+    let port_taken = instance.last_words().iter().any(|line| line.contains("in use"));
+    match instance {
+        #[cfg(feature = "native")]
+        Instance::Native(server) => port_taken || server.distrust_prepared(),
+        Instance::External => port_taken,
+    }
+}
+
+/// Connects, as a client would, until that works.
+async fn ready(
+    supervisor: &Supervisor,
+    driver: &Driver,
+    request: &Request,
+    instance: &Instance,
+    endpoint: &Endpoint,
+) -> Result<Box<dyn ErasedSlices>> {
+    let name = driver.name();
+    let patience = match request.provision {
+        Provision::Native { .. } => supervisor.start_timeout,
+        Provision::External { .. } => EXTERNAL_PATIENCE.min(supervisor.start_timeout),
+    };
+    let deadline = Instant::now() + patience;
+    let mut last = Error::new("no connection was tried");
+    let connecting = async {
+        loop {
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            match tokio::time::timeout(remaining, driver.connect(&request.server, endpoint)).await {
+                Ok(Ok(slices)) => return Ok(slices),
+                Ok(Err(error)) => last = error,
+                Err(_) => return Err(last),
+            }
+            if Instant::now() + TRY >= deadline {
+                return Err(last);
+            }
+            tokio::time::sleep(TRY).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        outcome = connecting => outcome.map_err(|error| match &request.provision {
+            Provision::Native { .. } => error
+                .context(format!("{name} was started, but could not be used within {patience:?}"))
+                .log("the server's last log lines", instance.last_words())
+                .hint("set ITEST_START_TIMEOUT to more if this machine is slow"),
+            Provision::External { url } => error
+                .context(format!("the {name} server at {} can't be used", crate::spec::redacted(url)))
+                .hint(format!("is it running, and is ITEST_{}_URL right?", name.to_uppercase())),
+        }),
+        how = instance.ended() => {
+            let words = instance.last_words();
+            let full = words.iter().any(|line| line.contains("No space left"));
+            let error = Error::new(format!("failed to start {name}: the server ended at once ({how})"))
+                .log("the server's last log lines", words);
+            Err(if full { error.hint("free some space, or set ITEST_DATA_DIR to a folder that has it (256 MB are plenty)") } else { error })
+        }
+    }
+}

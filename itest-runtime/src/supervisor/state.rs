@@ -1,0 +1,71 @@
+//! The state file: what a supervisor started, for whoever cleans up behind it after `kill -9` of supervisor and janitor, or
+//! after a reboot.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Context, Result};
+use crate::os::{self, ProcessId};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct State {
+    pub(super) supervisor: ProcessId,
+    pub(super) boot: String,
+    /// Folders that hold the servers' data.
+    pub(super) roots: Vec<PathBuf>,
+    pub(super) servers: Vec<ProcessId>,
+}
+
+impl State {
+    /// Reads a state file; none if there is none.
+    pub(super) fn read(path: &Path) -> Result<Option<Self>> {
+        let text = match fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).context(|| format!("failed to read {}", path.display())),
+        };
+        serde_json::from_slice(&text)
+            .map(Some)
+            .context(|| format!("the state file {} is damaged", path.display()))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct StateFile {
+    path: PathBuf,
+    state: State,
+}
+
+impl StateFile {
+    pub(super) fn new(path: PathBuf) -> Self {
+        let state = State {
+            supervisor: ProcessId::own(),
+            boot: os::boot_id(),
+            roots: Vec::new(),
+            servers: Vec::new(),
+        };
+        let file = Self { path, state };
+        file.write();
+        file
+    }
+
+    pub(super) fn change(&mut self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state);
+        self.write();
+    }
+
+    /// The file matters only when all else fails: that it can't be written is no reason to fail a test.
+    fn write(&self) {
+        let draft = self.path.with_extension("draft");
+        let written = serde_json::to_vec(&self.state)
+            .map_err(std::io::Error::other)
+            .and_then(|text| fs::write(&draft, text))
+            .and_then(|()| fs::rename(&draft, &self.path));
+        if let Err(error) = written {
+            tracing::warn!(%error, path = %self.path.display(), "failed to write the state file");
+        }
+    }
+}

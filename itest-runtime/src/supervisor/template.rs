@@ -1,0 +1,126 @@
+//! Templates: each is built once, by the first test that needs it, while the others wait.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::server::Server;
+use crate::error::{Error, Result};
+use crate::os::ProcessId;
+use crate::spec::Fingerprint;
+
+#[derive(Default)]
+pub(super) struct Templates(Mutex<HashMap<Fingerprint, State>>);
+
+enum State {
+    /// Someone builds it. The channel closes when that is over, however it ends.
+    Building(watch::Receiver<()>),
+    Ready,
+    /// The tests of one run are told the same failure; the next run tries anew.
+    Failed(Error, ProcessId),
+}
+
+impl Templates {
+    fn states(&self) -> MutexGuard<'_, HashMap<Fingerprint, State>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn claim(&self, template: &Fingerprint, anchor: ProcessId) -> Claim {
+        let mut states = self.states();
+        match states.get(template) {
+            Some(State::Ready) => Claim::Ready,
+            Some(State::Failed(error, failed)) if *failed == anchor => Claim::Failed(error.clone()),
+            Some(State::Building(over)) => Claim::Wait(over.clone()),
+            Some(State::Failed(..)) | None => {
+                let (building, over) = watch::channel(());
+                states.insert(template.clone(), State::Building(over));
+                Claim::Build(building)
+            }
+        }
+    }
+}
+
+enum Claim {
+    Ready,
+    Failed(Error),
+    Wait(watch::Receiver<()>),
+    Build(watch::Sender<()>),
+}
+
+/// Returns when the template is ready. `build` has the caller's test build it in a blank slice; if that test dies meanwhile,
+/// this future is dropped, and the next who waits builds it.
+pub(super) async fn ensure<F>(
+    server: &Arc<Server>,
+    template: &Fingerprint,
+    spec: &Value,
+    anchor: ProcessId,
+    build: impl FnOnce(Value) -> F,
+) -> Result<()>
+where
+    F: Future<Output = Result<()>>,
+{
+    let building = loop {
+        match server.templates.claim(template, anchor) {
+            Claim::Ready => return Ok(()),
+            Claim::Failed(error) => return Err(error),
+            // An error only says that the builder is done.
+            Claim::Wait(mut over) => drop(over.changed().await),
+            Claim::Build(building) => break building,
+        }
+    };
+    let mut site = Site {
+        server: server.clone(),
+        template: template.clone(),
+        spec: spec.clone(),
+        building: Some(building),
+    };
+    let outcome = async {
+        let blank = server.slices.begin_template(spec).await?;
+        build(blank).await?;
+        server.slices.seal_template(spec).await
+    }
+    .await;
+    match outcome {
+        Ok(()) => {
+            site.close(State::Ready);
+            Ok(())
+        }
+        Err(error) => {
+            server.slices.abandon_template(spec).await;
+            site.close(State::Failed(error.clone(), anchor));
+            Err(error)
+        }
+    }
+}
+
+/// A template under construction.
+struct Site {
+    server: Arc<Server>,
+    template: Fingerprint,
+    spec: Value,
+    building: Option<watch::Sender<()>>,
+}
+
+impl Site {
+    fn close(&mut self, state: State) {
+        self.server.templates.states().insert(self.template.clone(), state);
+        self.building = None;
+    }
+}
+
+impl Drop for Site {
+    /// The builder died: what it left is removed before another begins.
+    fn drop(&mut self) {
+        let Some(building) = self.building.take() else { return };
+        let (server, template, spec) = (self.server.clone(), self.template.clone(), self.spec.clone());
+        tokio::spawn(async move {
+            tracing::warn!(%template, "the test that built a template is gone");
+            server.slices.abandon_template(&spec).await;
+            server.templates.states().remove(&template);
+            drop(building);
+        });
+    }
+}

@@ -1,0 +1,103 @@
+//! What a test process and the supervisor say to each other, over one Unix socket connection, which is the lease.
+//!
+//! The client opens with [`ToSupervisor::Open`]; the supervisor answers with progress, requests to build templates, and
+//! at last with the grants or a failure. When the connection ends, however it ends, the lease is over.
+
+mod frame;
+
+pub(crate) use frame::{FrameReader, FrameWriter};
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::os::ProcessId;
+use crate::service::Used;
+use crate::spec::Request;
+
+/// This build of the runtime: only equal builds talk to each other.
+pub(crate) const BUILD: &str = env!("ITEST_RUNTIME_BUILD");
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum ToSupervisor {
+    Open(Open),
+    /// The template of request `index` is built, or couldn't be.
+    Built {
+        index: usize,
+        outcome: Result<(), Error>,
+    },
+    /// What does the server's log say about my slices?
+    Diagnose,
+    /// The lease ends; one entry for each request.
+    Close {
+        used: Vec<Used>,
+        keep: Option<Duration>,
+    },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Open {
+    pub(crate) build: String,
+    pub(crate) exe: ExeStamp,
+    pub(crate) anchor: ProcessId,
+    pub(crate) test: String,
+    pub(crate) requests: Vec<Request>,
+}
+
+/// Which program, and which state of it: a rebuilt test binary is another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ExeStamp {
+    pub(crate) path: PathBuf,
+    pub(crate) modified: Duration,
+    pub(crate) length: u64,
+}
+
+impl ExeStamp {
+    pub(crate) fn own() -> Self {
+        let path = std::env::current_exe().unwrap_or_default();
+        let metadata = std::fs::metadata(&path).ok();
+        let modified = metadata
+            .as_ref()
+            .and_then(|metadata| metadata.modified().ok())
+            .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
+            .unwrap_or_default();
+        Self {
+            path,
+            modified,
+            length: metadata.map_or(0, |metadata| metadata.len()),
+        }
+    }
+
+    /// Whether `other` is the same program, built anew.
+    pub(crate) fn is_replaced_by(&self, other: &Self) -> bool {
+        self.path == other.path && self != other
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum FromSupervisor {
+    /// I run an older state of your program: I end with my last lease; start another supervisor.
+    Superseded { pid: u32, leases: usize },
+    /// Something that takes a while goes on.
+    Progress(String),
+    /// Build the template of request `index` in this blank slice.
+    Build { index: usize, grant: Value },
+    /// One grant for each request.
+    Granted(Vec<Value>),
+    /// Request `index` can't be met.
+    Failed { index: usize, error: Error },
+    /// One entry for each request.
+    Diagnosis(Vec<SliceDiagnosis>),
+}
+
+/// What the supervisor knows of one slice of a test that failed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SliceDiagnosis {
+    /// The lines of the server's log that are about this lease alone.
+    pub(crate) log: Vec<String>,
+    /// How the server died, if it did while the lease was open.
+    pub(crate) death: Option<Error>,
+}

@@ -1,0 +1,6 @@
+use itest::integration;
+
+#[integration]
+async fn nothing_is_declared() {}
+
+fn main() {}

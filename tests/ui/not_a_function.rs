@@ -1,0 +1,6 @@
+use itest::integration;
+
+#[integration(postgres)]
+struct Suite;
+
+fn main() {}
