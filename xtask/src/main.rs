@@ -1,1 +1,47 @@
-fn main() {}
+//! The project's own commands: `cargo xtask demo`, `test` and `ci`.
+//!
+//! A fresh clone needs nothing else: what the tests need of this machine is looked for, installed where that can be done
+//! without asking, and told otherwise.
+
+mod args;
+mod ci;
+mod demo;
+mod features;
+mod host;
+mod install;
+mod line;
+mod look;
+mod need;
+mod test;
+mod version;
+
+use std::process::ExitCode;
+
+use args::Task;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let task = match args::parse(&args) {
+        Ok(task) => task,
+        Err(mistake) => {
+            eprintln!("error: {mistake}\n\n{}", args::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    let result = match task {
+        Task::Help => {
+            println!("{}", args::USAGE);
+            Ok(())
+        }
+        Task::Demo { extra } => demo::run(&extra),
+        Task::Test { extra } => test::run(&extra),
+        Task::Ci(after_failure) => ci::run(after_failure),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -78,7 +78,7 @@ fn call(Call { method, given }: &Call, itest: &TokenStream) -> TokenStream {
     match given {
         Given::Nothing => quote_spanned! {place=> .#method() },
         // It may name a static, which can't be moved.
-        Given::Value(Expr::Path(path)) => {
+        Given::Value(path) if matches!(**path, Expr::Path(_)) => {
             let value = quote! {
                 {
                     #[allow(unused_imports)]

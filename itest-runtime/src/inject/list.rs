@@ -32,7 +32,7 @@ pub struct Claimed {
 }
 
 /// Chooses a provider: from a service's name, and what the test asks.
-pub type Choose<'a> = &'a dyn Fn(&str, Option<Provider>) -> Result<Provision>;
+pub(crate) type Choose<'a> = &'a dyn Fn(&str, Option<Provider>) -> Result<Provision>;
 
 /// All declared services of one test.
 pub trait Declared {

@@ -11,6 +11,8 @@ use crate::provider::recipe::Program;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) path: PathBuf,
+    /// Without links.
+    pub(super) real: PathBuf,
     pub(super) version: Version,
     /// Everything that `--version` said: names a build exactly.
     pub(super) said: String,
@@ -140,19 +142,20 @@ fn none_fits(name: &str, program: &Program, tried: &[(PathBuf, String)]) -> Erro
 
 /// Runs `PROGRAM --version`.
 async fn ask(path: &Path) -> std::result::Result<Found, String> {
-    // A link such as /usr/local/bin/postgres leads to the folder with the programs that belong to it.
-    let path = path.canonicalize().map_err(|error| match error.kind() {
+    // A link such as /usr/local/bin/postgres leads to the folder with the programs that belong to it. It isn't called by
+    // that name: Debian's redis-server is a link to a program that goes by the name it was called by.
+    let real = path.canonicalize().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => "is not there".to_owned(),
         _ => format!("can't be used: {error}"),
     })?;
-    let output = tokio::process::Command::new(&path)
+    let output = tokio::process::Command::new(path)
         .arg("--version")
         .output()
         .await
         .map_err(|error| format!("can't be run: {error}"))?;
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     let version = Version::parse(&said).ok_or_else(|| format!("doesn't tell its version: `{said}`"))?;
-    Ok(Found { path, version, said })
+    Ok(Found { path: path.to_owned(), real, version, said })
 }
 
 fn in_path(program: &str) -> Vec<PathBuf> {

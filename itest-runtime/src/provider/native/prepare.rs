@@ -56,7 +56,7 @@ async fn in_background<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Sen
 
 fn key(prepare: &Prepare, server: &Found) -> String {
     let mut key = FingerprintBuilder::new("prepared");
-    key.text(&server.said).bytes(server.path.as_os_str().as_encoded_bytes());
+    key.text(&server.said).bytes(server.real.as_os_str().as_encoded_bytes());
     for args in (prepare.tries)(Path::new("")) {
         key.json(&args);
     }
@@ -64,7 +64,7 @@ fn key(prepare: &Prepare, server: &Found) -> String {
 }
 
 async fn run(prepare: &Prepare, server: &Found, place: &Place, user: ServerUser) -> Result<()> {
-    let program = server.path.with_file_name(&prepare.program);
+    let program = server.real.with_file_name(&prepare.program);
     let mut failure = Error::new(format!("there is no way to run {}", program.display()));
     for args in (prepare.tries)(&place.data) {
         let mut command = Command::new(&program);

@@ -222,10 +222,10 @@ impl Service for Postgres {
     }
 
     fn explain(failure: &str) -> Option<String> {
-        if failure.contains(transaction::SECOND_CONNECTION) {
+        if transaction::wanted_another(failure) {
             return Some(
-                "the test's `postgres` is one `transaction`, which has one connection, and that was in use; give it back \
-                 first, or write `postgres` without `transaction`"
+                "with `transaction` a test has one connection; code that wants a second one while it holds the first waits \
+                 in vain: give the first back before, or write `postgres` without `transaction`"
                     .to_owned(),
             );
         }

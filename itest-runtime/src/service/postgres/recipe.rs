@@ -14,6 +14,7 @@ full_page_writes = off
 synchronous_commit = off
 wal_level = minimal
 max_wal_senders = 0
+max_logical_replication_workers = 0
 wal_init_zero = off
 max_wal_size = 256MB
 checkpoint_timeout = 1h

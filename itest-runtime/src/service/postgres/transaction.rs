@@ -1,8 +1,9 @@
 //! The isolation `transaction`: one connection, whose transaction is open before the test's code gets it.
 //!
 //! The pool's first connection begins a transaction through sqlx, which therefore counts depth from one: the code's own
-//! `begin` becomes a savepoint. After that connection the pool's options lead nowhere, and say why: a second connection
-//! could not see what the first one does.
+//! `begin` becomes a savepoint. Code that asks for a second connection while it holds the first would wait for itself: it
+//! waits a short while only, and the failure's hint says why. After the first connection the pool's options lead nowhere, so
+//! that nobody gets a connection by them whose work would stay.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +18,15 @@ use crate::inject::Lease;
 use crate::service::Used;
 
 /// A role that is never there; its name is what the server answers with. At most 63 bytes.
-pub(super) const SECOND_CONNECTION: &str = "a `transaction` has one connection, and it is in use";
+pub(super) const SECOND_CONNECTION: &str = "a `transaction` has one connection, and no second one";
+
+/// How long to wait for the one connection. With sqlx's 30 s, a test that waits for itself would take that long to fail.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Whether a failure's text shows that the test wanted a second connection.
+pub(super) fn wanted_another(failure: &str) -> bool {
+    failure.contains(SECOND_CONNECTION) || failure.contains("pool timed out") || failure.contains("PoolTimedOut")
+}
 
 /// What the values of one lease share.
 #[derive(Debug, Default)]
@@ -50,8 +59,8 @@ pub(super) async fn pool(lease: &Lease<Postgres>) -> Result<PgPool> {
 async fn open(lease: &Lease<Postgres>) -> Result<PgPool> {
     let grant = lease.grant();
     let pool = PgPoolOptions::new()
-        // The second one fails, and says why; with one, whoever asks for it would wait, and never learn.
-        .max_connections(2)
+        .max_connections(1)
+        .acquire_timeout(PATIENCE)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)

@@ -1,0 +1,139 @@
+//! What a person typed after `cargo xtask`.
+
+pub(crate) const USAGE: &str = "\
+The project's own commands.
+
+usage:
+  cargo xtask demo [-- ARGS]     run the example's tests on real servers; ARGS go to cargo nextest
+  cargo xtask test [-- ARGS]     run all tests, under nextest and under cargo test; ARGS go to both
+  cargo xtask ci [--keep-going]  run what CI runs; stop at the first failure unless told otherwise
+
+demo, test and ci first see to what they need (database servers, cargo-nextest) and say what they install.
+A server's programs are looked for in PATH and the usual places, or where ITEST_POSTGRES_BIN, ITEST_REDIS_BIN and
+ITEST_MEMCACHED_BIN say.";
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    Help,
+    Demo { extra: Vec<String> },
+    Test { extra: Vec<String> },
+    Ci(AfterFailure),
+}
+
+/// What `ci` does with the steps that follow a failed one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AfterFailure {
+    Stop,
+    KeepGoing,
+}
+
+/// Reads the arguments, or says what is wrong with them.
+pub(crate) fn parse(args: &[String]) -> Result<Task, String> {
+    let Some((subcommand, rest)) = args.split_first() else {
+        return Ok(Task::Help);
+    };
+    let (own, extra) = match rest.iter().position(|arg| arg == "--") {
+        Some(at) => (&rest[..at], Some(rest[at + 1..].to_vec())),
+        None => (rest, None),
+    };
+    if own.iter().any(|arg| is_help(arg)) {
+        return Ok(Task::Help);
+    }
+    match subcommand.as_str() {
+        "help" => Ok(Task::Help),
+        word if is_help(word) => Ok(Task::Help),
+        "demo" => check_none("demo", own).map(|()| Task::Demo {
+            extra: extra.unwrap_or_default(),
+        }),
+        "test" => check_none("test", own).map(|()| Task::Test {
+            extra: extra.unwrap_or_default(),
+        }),
+        "ci" => parse_ci(rest).map(Task::Ci),
+        other => Err(format!(
+            "unknown subcommand `{other}`; the subcommands are `demo`, `test` and `ci`"
+        )),
+    }
+}
+
+fn is_help(arg: &str) -> bool {
+    arg == "--help" || arg == "-h"
+}
+
+fn check_none(subcommand: &str, own: &[String]) -> Result<(), String> {
+    match own.first() {
+        None => Ok(()),
+        Some(arg) => Err(format!(
+            "unknown argument `{arg}` of `{subcommand}`; arguments for cargo come after `--`: \
+             `cargo xtask {subcommand} -- {}`",
+            own.join(" "),
+        )),
+    }
+}
+
+fn parse_ci(args: &[String]) -> Result<AfterFailure, String> {
+    let mut after_failure = AfterFailure::Stop;
+    for arg in args {
+        match arg.as_str() {
+            "--keep-going" => after_failure = AfterFailure::KeepGoing,
+            other => {
+                return Err(format!(
+                    "unknown argument `{other}` of `ci`; the only one is `--keep-going`"
+                ));
+            }
+        }
+    }
+    Ok(after_failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Task, String> {
+        parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn nothing_and_help_in_any_place_print_the_usage() {
+        for line in ["", "help", "--help", "-h", "test --help", "ci -h"] {
+            assert_eq!(parsed(line), Ok(Task::Help), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_follows_two_dashes_is_passed_on() {
+        let extra = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        assert_eq!(parsed("test"), Ok(Task::Test { extra: Vec::new() }));
+        assert_eq!(
+            parsed("test -- -p orders"),
+            Ok(Task::Test {
+                extra: extra(&["-p", "orders"])
+            })
+        );
+        assert_eq!(
+            parsed("demo -- --help -- --exact"),
+            Ok(Task::Demo {
+                extra: extra(&["--help", "--", "--exact"])
+            })
+        );
+    }
+
+    #[test]
+    fn ci_takes_one_flag() {
+        assert_eq!(parsed("ci"), Ok(Task::Ci(AfterFailure::Stop)));
+        assert_eq!(parsed("ci --keep-going"), Ok(Task::Ci(AfterFailure::KeepGoing)));
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_what_is_valid() {
+        for (line, parts) in [
+            ("tset", ["`tset`", "`demo`, `test` and `ci`"]),
+            ("test orders", ["`orders` of `test`", "cargo xtask test -- orders"]),
+            ("ci --keepgoing", ["`--keepgoing` of `ci`", "`--keep-going`"]),
+            ("ci -- x", ["`--` of `ci`", "`--keep-going`"]),
+        ] {
+            let mistake = parsed(line).expect_err(line);
+            assert!(parts.iter().all(|part| mistake.contains(part)), "{mistake}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What tests need of this machine: the data, and the sequence of seeing to it.
+
+use anyhow::{Result, bail};
+
+use crate::host::Host;
+use crate::look::{self, Finding};
+use crate::{install, line};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Almost always there, as Rust links with one; some linkers are set up without it.
+    CCompiler,
+    Postgres,
+    Redis,
+    /// The server of the tests that define a service of their own.
+    Memcached,
+    Nextest,
+}
+
+/// What it takes to recognize a need that is met.
+pub(crate) struct Program {
+    /// Any of these will do.
+    pub(crate) names: &'static [&'static str],
+    /// Folders besides those in PATH; a `*` stands for anything.
+    pub(crate) folders: &'static [&'static str],
+    /// Programs of the same folder that must be there, too.
+    pub(crate) companions: &'static [&'static str],
+    pub(crate) at_least: u32,
+}
+
+impl Need {
+    /// What the example's tests need.
+    pub(crate) const DEMO: &[Self] = &[Self::CCompiler, Self::Postgres, Self::Redis, Self::Nextest];
+    /// What all tests need.
+    pub(crate) const TEST: &[Self] = &[
+        Self::CCompiler,
+        Self::Postgres,
+        Self::Redis,
+        Self::Memcached,
+        Self::Nextest,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::CCompiler => "C compiler",
+            Self::Postgres => "postgres",
+            Self::Redis => "redis",
+            Self::Memcached => "memcached",
+            Self::Nextest => "cargo-nextest",
+        }
+    }
+
+    /// The programs that meet it. The folders and versions are those of the services' native recipes.
+    pub(crate) fn program(self) -> Program {
+        let plain = |names| Program {
+            names,
+            folders: &[],
+            companions: &[],
+            at_least: 0,
+        };
+        match self {
+            Self::CCompiler => plain(&["cc", "gcc", "clang"]),
+            Self::Redis => plain(&["redis-server"]),
+            Self::Memcached => plain(&["memcached"]),
+            Self::Nextest => plain(&["cargo-nextest"]),
+            Self::Postgres => Program {
+                names: &["postgres"],
+                folders: &[
+                    "/usr/lib/postgresql/*/bin",
+                    "/usr/pgsql-*/bin",
+                    "/opt/homebrew/opt/postgresql@*/bin",
+                    "/usr/local/opt/postgresql@*/bin",
+                    "/Applications/Postgres.app/Contents/Versions/*/bin",
+                    "/usr/libexec/postgresql*",
+                ],
+                companions: &["initdb"],
+                at_least: 13,
+            },
+        }
+    }
+
+    /// The prefix of the settings by which a person says where its server is: `ITEST_POSTGRES` has `_BIN` and `_URL`.
+    pub(crate) fn setting(self) -> Option<&'static str> {
+        match self {
+            Self::Postgres => Some("ITEST_POSTGRES"),
+            Self::Redis => Some("ITEST_REDIS"),
+            Self::Memcached => Some("ITEST_MEMCACHED"),
+            Self::CCompiler | Self::Nextest => None,
+        }
+    }
+}
+
+/// Looks for all of them and installs what is missing, saying so.
+pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
+    let missing = look_for(needs)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    install::carry_out(&install::plan(Host::look(), &missing))?;
+    let missing = look_for(&missing)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = missing.iter().map(|need| need.name()).collect();
+    bail!("still missing after the installation: {}", names.join(", "))
+}
+
+/// Says what is found of each, and hands back what is missing.
+fn look_for(needs: &[Need]) -> Result<Vec<Need>> {
+    let mut missing = Vec::new();
+    let mut mistakes = Vec::new();
+    for &need in needs {
+        let finding = look::find(need, &|name| std::env::var_os(name), &|path| {
+            line::Line::new(path, ["--version"]).said()
+        });
+        println!("need: {} … {finding}", need.name());
+        match finding {
+            Finding::Found { .. } | Finding::Elsewhere { .. } => {}
+            Finding::Missing { .. } => missing.push(need),
+            Finding::Mistake(mistake) => mistakes.push(mistake),
+        }
+    }
+    if mistakes.is_empty() {
+        Ok(missing)
+    } else {
+        bail!("{}", mistakes.join("\n"))
+    }
+}
