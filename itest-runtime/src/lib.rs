@@ -40,8 +40,8 @@ pub mod __private {
     /// The names of the built-in services.
     pub mod builtin {
         #[cfg(feature = "postgres")]
-        pub use crate::service::postgres::postgres;
+        pub use crate::service::postgres;
         #[cfg(feature = "redis")]
-        pub use crate::service::redis::redis;
+        pub use crate::service::redis;
     }
 }

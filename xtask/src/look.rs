@@ -85,7 +85,7 @@ fn said_by_a_person(program: &Program, variable: &str, place: &Path, ask: Ask) -
     let judged = if path.is_file() {
         judge(program, &path, ask)
     } else {
-        Err("is not there".to_owned())
+        Err("it is not there".to_owned())
     };
     match judged {
         Ok((place, version)) => Finding::Found { place, version },

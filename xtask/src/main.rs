@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     let task = match args::parse(&args) {
         Ok(task) => task,
         Err(mistake) => {
-            eprintln!("error: {mistake}\n\n{}", args::USAGE);
+            eprintln!("error: {mistake}\nhint: `cargo xtask --help` tells more");
             return ExitCode::from(2);
         }
     };

@@ -108,7 +108,7 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
 /// Says what is found of each, and hands back what is missing.
 fn look_for(needs: &[Need]) -> Result<Vec<Need>> {
     let mut missing = Vec::new();
-    let mut mistakes = Vec::new();
+    let mut mistaken = Vec::new();
     for &need in needs {
         let finding = look::find(need, &|name| std::env::var_os(name), &|path| {
             line::Line::new(path, ["--version"]).said()
@@ -117,7 +117,7 @@ fn look_for(needs: &[Need]) -> Result<Vec<Need>> {
         match finding {
             Finding::Found { .. } | Finding::Elsewhere { .. } => {}
             Finding::Missing { .. } => missing.push(need),
-            Finding::Mistake(mistake) => mistakes.push(mistake),
+            Finding::Mistake(_) => mistaken.push(need.name()),
         }
     }
     if mistakes.is_empty() {

@@ -11,15 +11,19 @@ pub mod postgres;
 pub mod redis;
 
 pub use driver::Driver;
+#[cfg(feature = "postgres")]
+pub use postgres::{Postgres, postgres};
+#[cfg(feature = "redis")]
+pub use redis::{Redis, redis};
 pub(crate) use erased::{AnySlice, ErasedSlices};
 
 /// The drivers of the built-in services: the one line that registers each.
 pub(crate) fn builtin_drivers() -> Vec<Driver> {
     vec![
         #[cfg(feature = "postgres")]
-        Driver::of(postgres::postgres),
+        Driver::of(postgres),
         #[cfg(feature = "redis")]
-        Driver::of(redis::redis),
+        Driver::of(redis),
     ]
 }
 
