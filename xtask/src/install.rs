@@ -11,6 +11,7 @@ use crate::need::Need;
 /// own and stays just for the installation, so that no setting of the user's is changed, neither now nor later.
 /// (Redis and memcached may start a service on their usual port: tests use ports of their own, so leave it be.)
 const NO_CLUSTER: &str = "/etc/postgresql-common/createcluster.d/itest-xtask.conf";
+const NO_CLUSTER_FOLDER: &str = "/etc/postgresql-common/createcluster.d";
 const NO_CLUSTER_TEXT: &str = "\
 # Written by itest's `cargo xtask` while it installs PostgreSQL's programs, and removed afterwards.
 create_main_cluster = false
@@ -43,8 +44,8 @@ pub(crate) fn plan(host: Host, missing: &[Need]) -> Plan {
                 _ => Line::new(args[0], &args[1..]),
             };
             if missing.contains(&Need::Postgres) {
-                let write = as_root(&["install", "-D", "-m", "644", "/dev/stdin", NO_CLUSTER]);
-                plan.before.push(write.stdin(NO_CLUSTER_TEXT));
+                plan.before.push(as_root(&["mkdir", "-p", NO_CLUSTER_FOLDER]));
+                plan.before.push(as_root(&["tee", NO_CLUSTER]).stdin(NO_CLUSTER_TEXT));
                 plan.after.push(as_root(&["rm", "-f", NO_CLUSTER]));
             }
             plan.before.push(as_root(&["apt-get", "update"]));
@@ -172,13 +173,12 @@ mod tests {
     #[test]
     fn debians_main_cluster_is_turned_off_just_for_the_installation() {
         let plan = planned(Family::Debian, Means::AptAsRoot, &[Need::Postgres]);
-        assert_eq!(
-            lines(&plan.before),
-            [
-                format!("install -D -m 644 /dev/stdin {NO_CLUSTER}"),
-                "apt-get update".to_owned()
-            ]
-        );
+        let before = [
+            format!("mkdir -p {NO_CLUSTER_FOLDER}"),
+            format!("tee {NO_CLUSTER}"),
+            "apt-get update".to_owned(),
+        ];
+        assert_eq!(lines(&plan.before), before);
         assert_eq!(lines(&plan.after), [format!("rm -f {NO_CLUSTER}")]);
     }
 

@@ -23,7 +23,7 @@ const TRY: Duration = Duration::from_millis(2);
 /// How long a supervisor may take until it listens, before this process becomes the supervisor itself.
 const LISTENS: Duration = Duration::from_secs(10);
 /// How long an ending supervisor may hold the lock.
-const ENDS: Duration = Duration::from_secs(60);
+const ENDS: Duration = Duration::from_mins(1);
 
 /// A connection to the supervisor. `older` is a supervisor (its pid, its leases) that runs an older build and is ending.
 pub(super) async fn connect(

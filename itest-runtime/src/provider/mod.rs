@@ -5,7 +5,7 @@ pub(crate) mod external;
 pub(crate) mod native;
 mod recipe;
 
-pub use recipe::{DeathSignal, Endpoint, Launch, NativeRecipe, Place, Prepare, Program, Recipe};
+pub use recipe::{DeathSignal, Endpoint, Launch, NativeRecipe, Place, Prepare, PrepareArgs, Program, Recipe};
 
 use crate::error::Result;
 use crate::os::ProcessId;

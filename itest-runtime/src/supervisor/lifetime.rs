@@ -150,7 +150,7 @@ mod tests {
             anchors: HashSet::from([ANCHOR]),
             ..state(now)
         };
-        assert!(!state.is_over(now + Duration::from_secs(3600), |_| true));
+        assert!(!state.is_over(now + Duration::from_hours(1), |_| true));
         let gone = now + Duration::from_secs(3601);
         assert!(!state.is_over(gone, |_| false));
         assert!(state.is_over(gone + Duration::from_secs(30), |_| false));

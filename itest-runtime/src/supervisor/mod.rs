@@ -74,7 +74,7 @@ pub(crate) fn serve(settings: Settings, lock: File, case: &Case) -> Result<()> {
         .enable_all()
         .build()
         .context(|| "failed to make the supervisor's runtime")?;
-    runtime.block_on(async { Supervisor::open(settings, lock, case)?.run().await })
+    runtime.block_on(async { Supervisor::open(&settings, lock, case)?.run().await })
 }
 
 /// One supervisor.
@@ -91,7 +91,7 @@ struct Supervisor {
 
 impl Supervisor {
     /// Cleans up behind the dead, then gets ready to listen.
-    fn open(settings: Settings, lock: File, case: &Case) -> Result<(Arc<Self>, UnixListener)> {
+    fn open(settings: &Settings, lock: File, case: &Case) -> Result<(Arc<Self>, UnixListener)> {
         let home = settings.home();
         harvest::harvest(&home);
         fs::DirBuilder::new()
