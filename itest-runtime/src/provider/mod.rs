@@ -52,7 +52,10 @@ impl Instance {
         match self {
             #[cfg(feature = "native")]
             Self::Native(server) => server.log_since(offset),
-            Self::External => Vec::new(),
+            Self::External => {
+                let _ = offset;
+                Vec::new()
+            }
         }
     }
 
