@@ -227,11 +227,12 @@ impl One {
             .await?;
         }
         let log_offset = server.instance.log_length();
-        let (held, grant) = server
+        let (mut held, grant) = server
             .pool(&request.slice, &pool)
             .lease(&request.slice, &self.lease)
             .await
             .map_err(|error| death_or(&server, error))?;
+        held.last = request.dedicated;
         Ok(Granted {
             held,
             grant,
