@@ -90,6 +90,7 @@ impl Guests {
         command
             .env("ITEST_DIR", self.base())
             .env(notes::NOTEBOOK, self.notebook())
+            .env("RUST_BACKTRACE", "0")
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
