@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
-use crate::spec::Fingerprint;
+use crate::spec::{Fingerprint, FingerprintBuilder};
 
 /// The longest path of a Unix socket that every system takes (macOS: 104 with the final zero).
 const SOCKET_PATH_LIMIT: usize = 103;
@@ -27,9 +27,12 @@ impl Home {
     /// The home of the supervisor with this key, below `wanted` or the user's runtime folder.
     pub(crate) fn locate(wanted: Option<&Path>, key: &Fingerprint) -> Result<Self> {
         let base = wanted.map_or_else(default_base, Path::to_owned);
+        // The key also names folders outside the base: what lies there under it must be this home's, and no other's.
+        let mut within = FingerprintBuilder::new("home");
+        within.bytes(base.as_os_str().as_encoded_bytes()).text(key.short(12));
         let home = Self {
+            key: within.finish().short(12).to_owned(),
             base,
-            key: key.short(12).to_owned(),
         };
         let length = home.socket().as_os_str().len();
         if length > SOCKET_PATH_LIMIT {
@@ -181,10 +184,16 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::spec::FingerprintBuilder;
 
     fn home(base: &Path) -> Result<Home> {
         Home::locate(Some(base), &FingerprintBuilder::new("test").finish())
+    }
+
+    #[test]
+    fn two_bases_never_share_the_name_of_a_data_folder() {
+        let key = |base: &str| home(Path::new(base)).expect("short enough").key().to_owned();
+        assert_ne!(key("/tmp/a"), key("/tmp/b"));
+        assert_eq!(key("/tmp/a"), key("/tmp/a"));
     }
 
     #[test]

@@ -145,16 +145,22 @@ impl Lease {
     async fn acquire(&self, open: &Open, reader: &mut Reader) -> Option<Vec<Granted>> {
         let mut coming = JoinSet::new();
         for (index, request) in open.requests.iter().enumerate() {
+            // Two instances of one service must not meet under one name, nor on one dedicated server.
+            let id = if index == 0 {
+                self.id
+            } else {
+                self.supervisor.next_lease()
+            };
             let one = One {
                 index,
                 supervisor: self.supervisor.clone(),
                 writer: self.writer.clone(),
                 builds: self.builds.clone(),
-                key: request.server_key(self.id),
+                key: request.server_key(id),
                 anchor: open.anchor,
                 lease: LeaseName {
                     test: open.test.clone(),
-                    unique: format!("{}-{}", self.supervisor.around.owner, self.id),
+                    unique: format!("{}-{id}", self.supervisor.around.owner),
                 },
             };
             let request = request.clone();
