@@ -72,7 +72,7 @@ fn inject(test: &Test, param: &Param, ty: &Type, [leases, unclaimed]: [&Ident; 2
     let itest = moved_to(place, itest);
     if let Some(index) = claimed(test, param) {
         let lease = moved_to(place, &services::lease(leases, index));
-        quote_spanned! {place=> #itest::inject_from::<#ty, _>(&#lease, #name).await? }
+        quote_spanned! {place=> #itest::inject::<#ty, _, _>(&(&#lease, ()), #name).await? }
     } else {
         quote_spanned! {place=> #itest::inject::<#ty, _, _>(&#unclaimed, #name).await? }
     }
