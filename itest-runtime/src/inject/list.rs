@@ -45,6 +45,9 @@ pub trait Declared {
     /// When a builder names what isn't there.
     fn requests(&self, test: &TestContext, choose: Choose<'_>, into: &mut Vec<Claimed>) -> Result<()>;
 
+    /// Hints for a failure to get slices.
+    fn explain(&self, failure: &str, into: &mut Vec<String>);
+
     /// Builds the template of the service at `index`.
     fn build<'a>(&'a self, index: usize, test: &'a TestContext, blank: Value) -> BoxFuture<'a, Result<()>>;
 
@@ -61,6 +64,8 @@ impl Declared for () {
     fn requests(&self, _: &TestContext, _: Choose<'_>, _: &mut Vec<Claimed>) -> Result<()> {
         Ok(())
     }
+
+    fn explain(&self, _: &str, _: &mut Vec<String>) {}
 
     fn build<'a>(&'a self, _: usize, _: &'a TestContext, _: Value) -> BoxFuture<'a, Result<()>> {
         Box::pin(async { Err(Error::new("the supervisor asked for a template that no service has")) })
@@ -90,6 +95,11 @@ impl<S: Service, T: Declared> Declared for (Slot<S>, T) {
             domain: Driver::of_service::<S>().domain().to_owned(),
         });
         self.1.requests(test, choose, into)
+    }
+
+    fn explain(&self, failure: &str, into: &mut Vec<String>) {
+        into.extend(S::explain(failure).filter(|hint| !into.contains(hint)));
+        self.1.explain(failure, into);
     }
 
     fn build<'a>(&'a self, index: usize, test: &'a TestContext, blank: Value) -> BoxFuture<'a, Result<()>> {
