@@ -126,13 +126,10 @@ where
     let workspace = naming::workspace_root(case);
     let config = Config::load(&workspace)?;
     let test = context_of(case, &workspace);
-    let asked = acquire(case, &config, &workspace, &test, &declared).await;
-    let (mut sessions, grants) = asked.map_err(|error| {
-        let mut failure = Failure::from(error);
-        let text = failure.diagnosis.failure.as_deref().unwrap_or_default();
-        declared.explain(text, &mut failure.diagnosis.hints);
-        failure
-    })?;
+    let (mut sessions, grants) = match acquire(case, &config, &workspace, &test, &declared).await {
+        Ok(acquired) => acquired,
+        Err(error) => return Err(unserved(error, &declared)),
+    };
     let leases = declared.leases(&test, &mut grants.into_iter())?;
 
     let limit = Limit::of(case, &config);
@@ -150,6 +147,14 @@ where
     };
     sessions.close(used, keep).await;
     outcome
+}
+
+/// A failure to get slices may reveal a limit of the service, too.
+fn unserved(error: Error, declared: &impl Declared) -> Box<Failure> {
+    let mut failure = Box::<Failure>::from(error);
+    let text = failure.diagnosis.failure.as_deref().unwrap_or_default();
+    declared.explain(text, &mut failure.diagnosis.hints);
+    failure
 }
 
 fn context_of(case: &Case, workspace: &Path) -> TestContext {
