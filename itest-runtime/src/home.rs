@@ -159,24 +159,26 @@ fn check_base(base: &Path) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error).context(|| format!("failed to look at {}", base.display())),
     };
-    let problem = if !metadata.is_dir() {
-        "is no folder".to_owned()
+    let elsewhere = "set ITEST_DIR to a folder that is yours alone, or that isn't there yet";
+    let (problem, hint) = if !metadata.is_dir() {
+        ("is no folder".to_owned(), elsewhere.to_owned())
     } else if metadata.uid() != uid() {
-        format!("belongs to user {}, not to you (user {})", metadata.uid(), uid())
+        let problem = format!("belongs to user {}, not to you (user {})", metadata.uid(), uid());
+        (problem, elsewhere.to_owned())
     } else if metadata.mode() & 0o077 != 0 {
-        format!(
+        let problem = format!(
             "is open to other users (mode {:o}, wanted 700)",
             metadata.mode() & 0o777
-        )
+        );
+        let hint = format!(
+            "{elsewhere}; or run `chmod 700 {}` if nobody else needs it",
+            base.display()
+        );
+        (problem, hint)
     } else {
         return Ok(());
     };
-    Err(
-        Error::new(format!("the supervisors' folder {} {problem}", base.display())).hint(format!(
-            "remove {0}, or run `chmod 700 {0}`, or set ITEST_DIR to a folder of your own",
-            base.display()
-        )),
-    )
+    Err(Error::new(format!("the supervisors' folder {} {problem}", base.display())).hint(hint))
 }
 
 #[cfg(test)]
@@ -217,6 +219,13 @@ mod tests {
             .expect_err("refused")
             .render();
         assert!(error.contains("mode 755") && error.contains("chmod 700"), "{error}");
+    }
+
+    #[test]
+    fn two_base_folders_are_two_homes() {
+        let one = home(Path::new("/tmp/one")).expect("short enough");
+        let other = home(Path::new("/tmp/other")).expect("short enough");
+        assert_ne!(one.key(), other.key());
     }
 
     #[test]
