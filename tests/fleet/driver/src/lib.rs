@@ -3,3 +3,4 @@
 //! The fleet is two packages with three test binaries and 200 tests, which misbehave when they are asked to.
 
 pub mod logbook;
+pub mod manners;

@@ -92,7 +92,11 @@ impl Logbook {
     /// # Errors
     /// When the driver doesn't come back.
     pub fn hold(&self) -> io::Result<()> {
-        match OpenOptions::new().write(true).create_new(true).open(self.0.join("held")) {
+        match OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(self.0.join("held"))
+        {
             Ok(mut held) => writeln!(held, "{}", std::process::id())?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
             Err(error) => return Err(error),

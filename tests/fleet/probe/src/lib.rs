@@ -2,6 +2,8 @@
 //! they are on.
 
 mod guests;
+mod intruder;
+
 mod traces;
 
 use anyhow::{Context, ensure};
@@ -9,7 +11,8 @@ use fleet_driver::logbook::{HOLD, Logbook, Record};
 use redis::Client;
 use sqlx::PgPool;
 
-pub use traces::KEY;
+pub use fleet_driver::manners::Manners;
+pub use intruder::{intrude, send_an_intruder};
 
 /// Looks, leaves traces, records.
 ///
@@ -43,17 +46,15 @@ pub async fn visit(test: &str, db: &PgPool, cache: &Client) -> anyhow::Result<()
     traces::ensure_only_ours(db, &mut redis).await
 }
 
-/// Whether a driver asked this test to be the worst it can.
-pub fn misbehaves() -> bool {
-    std::env::var_os("FLEET_MISBEHAVE").is_some_and(|value| !value.is_empty())
-}
-
 /// Checks that a row that only the template has is there as often as the template says.
 ///
 /// # Errors
 /// When there are more or less.
 pub async fn ensure_rooms(db: &PgPool, wanted: i64) -> anyhow::Result<()> {
     let rooms: i64 = sqlx::query_scalar("SELECT count(*) FROM rooms").fetch_one(db).await?;
-    ensure!(rooms == wanted, "{rooms} rooms are there, and the template has {wanted}");
+    ensure!(
+        rooms == wanted,
+        "{rooms} rooms are there, and the template has {wanted}"
+    );
     Ok(())
 }

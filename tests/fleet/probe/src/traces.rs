@@ -6,7 +6,7 @@ use redis::cmd;
 use sqlx::PgPool;
 
 /// The one key that every test inserts, everywhere.
-pub const KEY: &str = "the one guest";
+pub(crate) const KEY: &str = "the one guest";
 
 /// Settings, tables and rooms of the template, and no trace of a guest.
 const UNTOUCHED: &str = "
