@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
-use crate::spec::Fingerprint;
+use crate::spec::{Fingerprint, FingerprintBuilder};
 
 /// The longest path of a Unix socket that every system takes (macOS: 104 with the final zero).
 const SOCKET_PATH_LIMIT: usize = 103;
@@ -27,9 +27,12 @@ impl Home {
     /// The home of the supervisor with this key, below `wanted` or the user's runtime folder.
     pub(crate) fn locate(wanted: Option<&Path>, key: &Fingerprint) -> Result<Self> {
         let base = wanted.map_or_else(default_base, Path::to_owned);
+        // Servers' data lies outside, under the key alone: supervisors in two bases must not take it for each other's.
+        let mut own = FingerprintBuilder::new("home");
+        own.text(&key.to_string()).bytes(base.as_os_str().as_encoded_bytes());
         let home = Self {
             base,
-            key: key.short(12).to_owned(),
+            key: own.finish().short(12).to_owned(),
         };
         let length = home.socket().as_os_str().len();
         if length > SOCKET_PATH_LIMIT {
@@ -181,7 +184,6 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::spec::FingerprintBuilder;
 
     fn home(base: &Path) -> Result<Home> {
         Home::locate(Some(base), &FingerprintBuilder::new("test").finish())
@@ -196,6 +198,13 @@ mod tests {
         assert!(home.try_lock().expect("it works").is_none());
         drop(first);
         assert!(home.try_lock().expect("it works").is_some());
+    }
+
+    #[test]
+    fn two_bases_share_no_key() {
+        let key = |base: &str| home(Path::new(base)).expect("short enough").key;
+        assert_ne!(key("/tmp/a"), key("/tmp/b"));
+        assert_eq!(key("/tmp/a"), key("/tmp/a"));
     }
 
     #[test]
