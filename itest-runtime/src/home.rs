@@ -210,6 +210,13 @@ mod tests {
     }
 
     #[test]
+    fn two_bases_share_no_key() {
+        let key = |base: &str| home(Path::new(base)).expect("short enough").key;
+        assert_ne!(key("/tmp/a"), key("/tmp/b"));
+        assert_eq!(key("/tmp/a"), key("/tmp/a"));
+    }
+
+    #[test]
     fn a_folder_that_is_open_to_others_is_refused() {
         let base = tempfile::tempdir().expect("a folder");
         fs::set_permissions(base.path(), fs::Permissions::from_mode(0o755)).expect("set");
