@@ -5,11 +5,13 @@ use std::io::Read;
 use itest::integration;
 use sqlx::PgPool;
 
-/// Prints the server's URL and holds it until stdin ends.
+/// Prints the server's version and URL, and holds it until stdin ends.
 #[integration(postgres(migrations = "./migrations", dedicated))]
-async fn hold(db: PgPool) -> std::io::Result<()> {
+async fn hold(db: PgPool) -> Result<(), Box<dyn std::error::Error>> {
+    let version: String = sqlx::query_scalar("SHOW server_version").fetch_one(&db).await?;
     let options = db.connect_options();
     let sockets = options.get_socket().expect("a native server has a socket");
+    println!("SERVER_VERSION={version}");
     println!(
         "DATABASE_URL=postgres:///{}?host={}&port={}&user={}&sslmode=disable",
         options.get_database().expect("a slice is a database"),
@@ -17,7 +19,6 @@ async fn hold(db: PgPool) -> std::io::Result<()> {
         options.get_port(),
         options.get_username().replace('#', "%23"),
     );
-    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()))
-        .await?
-        .map(drop)
+    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
+    Ok(())
 }
