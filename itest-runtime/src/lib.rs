@@ -4,6 +4,14 @@
 //! service is; the built-in ones), [`provider`] (how servers come to run), [`spec`] (what a test asks for), `client`,
 //! `wire` and `supervisor` (the two processes and what they say to each other), and `run` (the life of a test).
 
+#![cfg_attr(
+    not(feature = "native"),
+    allow(
+        dead_code,
+        reason = "what only servers of our own need is spread over many places; the linker leaves it out"
+    )
+)]
+
 mod case;
 mod client;
 mod config;

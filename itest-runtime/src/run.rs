@@ -65,7 +65,6 @@ pub async fn blocking<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'stat
 }
 
 /// Runs a body that borrows from its wrapper, as rstest's cases may: on this thread. A timeout shows when it ends.
-#[expect(clippy::unused_async, reason = "called like `blocking`")]
 pub async fn blocking_here<T>(body: impl FnOnce() -> T) -> T {
     tokio::task::block_in_place(body)
 }
@@ -83,19 +82,17 @@ impl Failure {
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for Box<Failure> {
     fn from(error: Error) -> Self {
-        Self {
-            diagnosis: Diagnosis {
-                failure: Some(error.render()),
-                ..Diagnosis::default()
-            },
-            panic: None,
-        }
+        let diagnosis = Diagnosis {
+            failure: Some(error.render()),
+            ..Diagnosis::default()
+        };
+        Self::new(Failure { diagnosis, panic: None })
     }
 }
 
-fn run_attempt<D, B>(case: &'static Case, declared: D, body: &mut B) -> Result<(), Failure>
+fn run_attempt<D, B>(case: &'static Case, declared: D, body: &mut B) -> Result<(), Box<Failure>>
 where
     D: Declared,
     B: AsyncFnMut(&D::Leases) -> Result<Verdict>,
@@ -121,7 +118,7 @@ fn runtime(case: &Case) -> Result<tokio::runtime::Runtime> {
         .context(|| "failed to make the test's runtime")
 }
 
-async fn live<D, B>(case: &'static Case, declared: D, body: &mut B) -> Result<(), Failure>
+async fn live<D, B>(case: &'static Case, declared: D, body: &mut B) -> Result<(), Box<Failure>>
 where
     D: Declared,
     B: AsyncFnMut(&D::Leases) -> Result<Verdict>,
@@ -135,15 +132,15 @@ where
     let timeout = case.options.timeout.or(config.timeout);
     let (end, used) = match run_body(body, &leases, timeout).await {
         End::Passed => finish(&leases).await,
-        end => (end, Vec::new()),
+        failed @ End::Failed { .. } => (failed, Vec::new()),
     };
     let keep = config.keep.filter(|_| !matches!(end, End::Passed));
     let outcome = match end {
         End::Passed => Ok(()),
-        End::Failed { message, panic } => Err(Failure {
-            diagnosis: diagnose(message, panic.as_ref(), &mut sessions, &leases, keep).await,
-            panic,
-        }),
+        End::Failed { message, panic } => {
+            let diagnosis = diagnose(message, panic.as_ref(), &mut sessions, &leases, keep).await;
+            Err(Box::new(Failure { diagnosis, panic }))
+        }
     };
     sessions.close(used, keep).await;
     outcome

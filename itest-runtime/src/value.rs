@@ -52,6 +52,10 @@ mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::needless_borrow,
+        reason = "the attribute writes it, and it is what makes the choice"
+    )]
     fn statics_are_borrowed_and_what_can_be_copied_is_copied() {
         let large: &'static String = (&PathValue(&LARGE)).value();
         let small: u8 = (&PathValue(&SMALL)).value();

@@ -11,6 +11,7 @@ use crate::need::Need;
 /// own and stays just for the installation, so that no setting of the user's is changed, neither now nor later.
 /// (Redis and memcached may start a service on their usual port: tests use ports of their own, so leave it be.)
 const NO_CLUSTER: &str = "/etc/postgresql-common/createcluster.d/itest-xtask.conf";
+const NO_CLUSTER_FOLDER: &str = "/etc/postgresql-common/createcluster.d";
 const NO_CLUSTER_TEXT: &str = "\
 # Written by itest's `cargo xtask` while it installs PostgreSQL's programs, and removed afterwards.
 create_main_cluster = false
@@ -23,7 +24,9 @@ pub(crate) struct Plan {
     by_hand: Vec<String>,
     /// May fail: a stale or missing package list doesn't mean that a package can't be had.
     before: Vec<Line>,
-    install: Vec<Line>,
+    install: Option<Line>,
+    /// Built from source, which takes minutes.
+    build: Option<Line>,
     /// Done even if the installation failed.
     after: Vec<Line>,
 }
@@ -43,8 +46,8 @@ pub(crate) fn plan(host: Host, missing: &[Need]) -> Plan {
                 _ => Line::new(args[0], &args[1..]),
             };
             if missing.contains(&Need::Postgres) {
-                let write = as_root(&["install", "-D", "-m", "644", "/dev/stdin", NO_CLUSTER]);
-                plan.before.push(write.stdin(NO_CLUSTER_TEXT));
+                plan.before.push(as_root(&["mkdir", "-p", NO_CLUSTER_FOLDER]));
+                plan.before.push(as_root(&["tee", NO_CLUSTER]).stdin(NO_CLUSTER_TEXT));
                 plan.after.push(as_root(&["rm", "-f", NO_CLUSTER]));
             }
             plan.before.push(as_root(&["apt-get", "update"]));
@@ -57,11 +60,10 @@ pub(crate) fn plan(host: Host, missing: &[Need]) -> Plan {
                 "-y",
                 "--no-install-recommends",
             ];
-            plan.install.push(as_root(&[&apt_get[..], &packages].concat()));
+            plan.install = Some(as_root(&[&apt_get[..], &packages].concat()));
         }
         Means::Brew if !packages.is_empty() => {
-            plan.install
-                .push(Line::new("brew", [&["install"][..], &packages].concat()));
+            plan.install = Some(Line::new("brew", [&["install"][..], &packages].concat()));
         }
         Means::ByHand if !packages.is_empty() => plan.by_hand.push(by_hand(host.family, &packages)),
         _ => {}
@@ -70,7 +72,7 @@ pub(crate) fn plan(host: Host, missing: &[Need]) -> Plan {
         plan.by_hand.push("xcode-select --install".to_owned());
     }
     if missing.contains(&Need::Nextest) {
-        plan.install.push(Line::cargo(["install", "cargo-nextest", "--locked"]));
+        plan.build = Some(Line::cargo(["install", "cargo-nextest", "--locked"]));
     }
     plan
 }
@@ -108,7 +110,7 @@ fn by_hand(family: Family, packages: &[&str]) -> String {
 /// Does it, and says each line before it is run.
 pub(crate) fn carry_out(plan: &Plan) -> Result<()> {
     if !plan.by_hand.is_empty() {
-        let ours = plan.install.iter().map(Line::to_string);
+        let ours = plan.install.iter().chain(&plan.build).map(Line::to_string);
         let lines: Vec<String> = plan.by_hand.iter().cloned().chain(ours).collect();
         bail!(
             "not everything that is missing can be installed without asking; please install:\n  {}",
@@ -117,24 +119,32 @@ pub(crate) fn carry_out(plan: &Plan) -> Result<()> {
     }
     for line in &plan.before {
         println!("preparing: {line}");
-        if let Err(error) = line.run() {
-            println!("preparing: {error:#}; going on");
-        }
+        run_or_go_on(line);
     }
-    let result = plan.install.iter().try_for_each(|line| {
-        let minutes = if line.to_string().starts_with("cargo install") {
-            "   (takes some minutes)"
-        } else {
-            ""
-        };
-        println!("installing: {line}{minutes}");
-        line.run()
-    });
+    let result = install(plan);
     for line in &plan.after {
         println!("tidying: {line}");
-        line.run()?;
+        run_or_go_on(line);
     }
     result
+}
+
+fn install(plan: &Plan) -> Result<()> {
+    if let Some(line) = &plan.install {
+        println!("installing: {line}");
+        line.run()?;
+    }
+    if let Some(line) = &plan.build {
+        println!("installing: {line}   (builds it from source: this takes minutes)");
+        line.run()?;
+    }
+    Ok(())
+}
+
+fn run_or_go_on(line: &Line) {
+    if let Err(error) = line.run() {
+        println!("warning: {error:#}; going on");
+    }
 }
 
 #[cfg(test)]
@@ -143,8 +153,8 @@ mod tests {
 
     const ALL: &[Need] = Need::TEST;
 
-    fn lines(lines: &[Line]) -> Vec<String> {
-        lines.iter().map(Line::to_string).collect()
+    fn lines<'a>(lines: impl IntoIterator<Item = &'a Line>) -> Vec<String> {
+        lines.into_iter().map(Line::to_string).collect()
     }
 
     fn planned(family: Family, means: Means, missing: &[Need]) -> Plan {
@@ -164,7 +174,7 @@ mod tests {
     #[test]
     fn without_root_every_apt_line_goes_through_sudo_that_never_asks() {
         let plan = planned(Family::Debian, Means::AptWithSudo, &[Need::Postgres]);
-        for line in [&plan.before, &plan.install, &plan.after].into_iter().flatten() {
+        for line in plan.before.iter().chain(&plan.install).chain(&plan.after) {
             assert!(line.to_string().starts_with("sudo -n "), "{line}");
         }
     }
@@ -172,13 +182,12 @@ mod tests {
     #[test]
     fn debians_main_cluster_is_turned_off_just_for_the_installation() {
         let plan = planned(Family::Debian, Means::AptAsRoot, &[Need::Postgres]);
-        assert_eq!(
-            lines(&plan.before),
-            [
-                format!("install -D -m 644 /dev/stdin {NO_CLUSTER}"),
-                "apt-get update".to_owned()
-            ]
-        );
+        let before = [
+            format!("mkdir -p {NO_CLUSTER_FOLDER}"),
+            format!("tee {NO_CLUSTER}"),
+            "apt-get update".to_owned(),
+        ];
+        assert_eq!(lines(&plan.before), before);
         assert_eq!(lines(&plan.after), [format!("rm -f {NO_CLUSTER}")]);
     }
 
@@ -186,15 +195,15 @@ mod tests {
     fn nextest_alone_needs_no_package_manager() {
         for means in [Means::AptAsRoot, Means::ByHand] {
             let plan = planned(Family::Debian, means, &[Need::Nextest]);
-            assert_eq!(lines(&plan.install), ["cargo install cargo-nextest --locked"]);
-            assert_eq!((plan.before, plan.by_hand), (vec![], vec![]));
+            assert_eq!(lines(&plan.build), ["cargo install cargo-nextest --locked"]);
+            assert_eq!((plan.install, plan.before, plan.by_hand), (None, vec![], vec![]));
         }
     }
 
     #[test]
     fn brew_installs_the_servers_but_no_compiler() {
         let plan = planned(Family::MacOs, Means::Brew, ALL);
-        assert_eq!(lines(&plan.install)[0], "brew install postgresql@17 redis memcached");
+        assert_eq!(lines(&plan.install), ["brew install postgresql@17 redis memcached"]);
         assert_eq!(plan.by_hand, ["xcode-select --install"]);
     }
 
@@ -221,7 +230,7 @@ mod tests {
         let touch = format!("touch {}", witness.display());
         let plan = Plan {
             before: vec![sh("exit 1")],
-            install: vec![sh("exit 2")],
+            install: Some(sh("exit 2")),
             after: vec![sh(&touch)],
             ..Plan::default()
         };

@@ -1,7 +1,7 @@
 //! The project's own commands: `cargo xtask demo`, `test`, `bench` and `ci`.
 //!
-//! A fresh clone needs nothing else: what the tests need of this machine is looked for, installed where that can be done
-//! without asking, and told otherwise.
+//! A fresh clone needs nothing else: what the tests need of this machine is looked for, installed where that can be
+//! done without asking, and told otherwise.
 
 mod args;
 mod bench;

@@ -120,9 +120,11 @@ fn look_for(needs: &[Need]) -> Result<Vec<Need>> {
             Finding::Mistake(_) => mistaken.push(need.name()),
         }
     }
-    if mistakes.is_empty() {
-        Ok(missing)
-    } else {
-        bail!("{}", mistakes.join("\n"))
+    if mistaken.is_empty() {
+        return Ok(missing);
     }
+    bail!(
+        "a setting is wrong, see above: {}; nothing was installed",
+        mistaken.join(", ")
+    )
 }

@@ -3,7 +3,7 @@
 mod start;
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::net::UnixStream;
@@ -19,6 +19,8 @@ use crate::wire::{FrameReader, FrameWriter, FromSupervisor, Open, SliceDiagnosis
 /// The variable that makes a test binary the supervisor.
 pub(crate) const SUPERVISE: &str = "ITEST_SUPERVISE";
 
+/// How long to look for a supervisor that stays.
+const PATIENCE: Duration = Duration::from_mins(2);
 /// How long to wait for what the supervisor knows of a failed test.
 const DIAGNOSIS_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -53,9 +55,13 @@ impl Session {
         let labels: Vec<String> = open.requests.iter().map(|request| request.label.clone()).collect();
         let message = ToSupervisor::Open(open);
         let mut older: Option<(u32, usize)> = None;
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let stream = start::connect(case, config, home, older).await?;
             let mut session = Self::over(stream);
+            if Instant::now() > deadline {
+                return Err(gone(home));
+            }
             // A supervisor that ends just now may close the door on us: then the next one is asked.
             if session.writer.send(&message).await.is_err() {
                 continue;

@@ -23,7 +23,7 @@ const TRY: Duration = Duration::from_millis(2);
 /// How long a supervisor may take until it listens, before this process becomes the supervisor itself.
 const LISTENS: Duration = Duration::from_secs(10);
 /// How long an ending supervisor may hold the lock.
-const ENDS: Duration = Duration::from_secs(60);
+const ENDS: Duration = Duration::from_mins(1);
 
 /// A connection to the supervisor. `older` is a supervisor (its pid, its leases) that runs an older build and is ending.
 pub(super) async fn connect(
@@ -150,6 +150,13 @@ fn spawn(case: &Case, home: &Home, settings: &Settings, lock: File) -> Result<Ch
     ]);
     command.env(SUPERVISE, settings.to_variable());
     command.current_dir("/");
+    // PGOPTIONS and its kin are meant for the tests' connections, not for the supervisor's.
+    std::env::vars_os()
+        .map(|(name, _)| name)
+        .filter(|name| name.as_encoded_bytes().starts_with(b"PG"))
+        .for_each(|name| {
+            command.env_remove(name);
+        });
     // nextest takes a test whose child holds its pipes for a leaky one. Stdin brings the lock.
     command
         .stdin(lock)
@@ -166,7 +173,7 @@ fn start_here(case: &'static Case, settings: Settings, lock: File) -> Result<()>
     std::thread::Builder::new()
         .name("itest-supervisor".to_owned())
         .spawn(move || {
-            if let Err(error) = supervisor::serve(settings, lock, case) {
+            if let Err(error) = supervisor::serve(&settings, lock, case) {
                 eprintln!("the supervisor failed: {}", error.render());
             }
         })

@@ -50,10 +50,12 @@ fn setting(service: Option<String>, key: String, value: &toml::Value, path: &str
     };
     setting.check_key()?;
     if !value.is_str() {
-        return Err(
-            Error::new(format!("{} is a {}, not a text", setting.origin, value.type_str()))
-                .hint("write a text in quotes"),
-        );
+        return Err(Error::new(format!(
+            "{} is of the type {}, and a text is wanted",
+            setting.origin,
+            value.type_str()
+        ))
+        .hint("write a text in quotes"));
     }
     Ok(setting)
 }
@@ -87,7 +89,7 @@ mod tests {
     #[test]
     fn a_number_where_a_text_belongs_is_an_error() {
         let error = parse("linger = 30", "itest.toml").expect_err("no text").render();
-        assert!(error.contains("`linger`") && error.contains("30"), "{error}");
+        assert!(error.contains("`linger`") && error.contains("integer"), "{error}");
     }
 
     #[test]

@@ -6,6 +6,9 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::wire::SliceDiagnosis;
 
+/// For each slice its label, and the command that opens it for a person.
+pub(crate) type OpenCommands = Vec<(String, Option<String>)>;
+
 /// Everything that is known of a failure.
 #[derive(Debug, Default)]
 pub(crate) struct Diagnosis {
@@ -16,12 +19,12 @@ pub(crate) struct Diagnosis {
     pub(crate) unknown: Option<Error>,
     pub(crate) hints: Vec<String>,
     /// For how long the slices stay, and how to open them.
-    pub(crate) kept: Option<(Duration, Vec<(String, Option<String>)>)>,
+    pub(crate) kept: Option<(Duration, OpenCommands)>,
 }
 
 /// The lines that stand under a failing test.
-pub(crate) fn render(test: &str, attempt: &str, diagnosis: &Diagnosis) -> String {
-    let mut text = format!("---- itest: {test} failed{attempt}\n");
+pub(crate) fn render(name: &str, attempt: &str, diagnosis: &Diagnosis) -> String {
+    let mut text = format!("---- itest: {name} failed{attempt}\n");
     if let Some(failure) = &diagnosis.failure {
         paragraph(&mut text, failure);
     }

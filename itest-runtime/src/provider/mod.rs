@@ -5,7 +5,7 @@ pub(crate) mod external;
 pub(crate) mod native;
 mod recipe;
 
-pub use recipe::{DeathSignal, Endpoint, Launch, NativeRecipe, Place, Prepare, Program, Recipe};
+pub use recipe::{DeathSignal, Endpoint, Launch, NativeRecipe, Place, Prepare, PrepareArgs, Program, Recipe};
 
 use crate::error::Result;
 use crate::os::ProcessId;
@@ -52,7 +52,10 @@ impl Instance {
         match self {
             #[cfg(feature = "native")]
             Self::Native(server) => server.log_since(offset),
-            Self::External => Vec::new(),
+            Self::External => {
+                let _ = offset;
+                Vec::new()
+            }
         }
     }
 

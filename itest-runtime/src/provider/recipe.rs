@@ -46,12 +46,15 @@ pub struct Program {
     pub install: String,
 }
 
+/// The arguments that make a data folder there: the next are tried when the first fail.
+pub type PrepareArgs = Box<dyn Fn(&Path) -> Vec<Vec<String>> + Send + Sync>;
+
 /// Makes a data folder. The result is kept between runs, by the program's version and the arguments.
 pub struct Prepare {
     /// The program's name; it lies next to the server's.
     pub program: String,
-    /// Arguments for a folder, in order of preference: the next are tried when the first fail.
-    pub tries: Box<dyn Fn(&Path) -> Vec<Vec<String>> + Send + Sync>,
+    /// Arguments for a folder, in order of preference.
+    pub tries: PrepareArgs,
 }
 
 /// How to start the server in its place.

@@ -11,11 +11,11 @@ pub mod postgres;
 pub mod redis;
 
 pub use driver::Driver;
+pub(crate) use erased::{AnySlice, ErasedSlices};
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, postgres};
 #[cfg(feature = "redis")]
 pub use redis::{Redis, redis};
-pub(crate) use erased::{AnySlice, ErasedSlices};
 
 /// The drivers of the built-in services: the one line that registers each.
 pub(crate) fn builtin_drivers() -> Vec<Driver> {

@@ -20,6 +20,9 @@ pub(super) fn harvest(home: &Home) {
             drop(lock);
         }
     }
+    for orphan in roots::orphans() {
+        remove(&orphan);
+    }
 }
 
 fn clear(home: &Home) {

@@ -56,7 +56,10 @@ pub(super) async fn serve(supervisor: &Arc<Supervisor>, stream: UnixStream) {
         writer,
         builds: Builds::default(),
     };
-    let _counted = supervisor.lifetime.begin_lease(open.anchor);
+    // Too late: the caller finds the next supervisor.
+    let Some(_counted) = supervisor.lifetime.begin_lease(open.anchor) else {
+        return;
+    };
     lease.run(open, &mut reader).await;
 }
 
@@ -205,26 +208,41 @@ impl One {
             supervisor: self.supervisor.clone(),
             key: self.key.clone(),
         });
+        if !self.supervisor.servers.is_up(&self.key) {
+            self.say(format!("waiting for {} to start", request.label)).await;
+        }
         let server = Servers::get(&self.supervisor, &self.key, request, self.anchor).await?;
         let pool = server.slices.pool(&request.slice)?;
         if let Some(template) = &pool.template {
+            if server.templates.is_being_built(template) {
+                self.say(format!(
+                    "waiting for another test to build the template of {}",
+                    request.label
+                ))
+                .await;
+            }
             template::ensure(&server, template, &request.slice, self.anchor, |blank| {
                 self.build(blank)
             })
             .await?;
         }
         let log_offset = server.instance.log_length();
-        let (held, grant) = server
+        let (mut held, grant) = server
             .pool(&request.slice, &pool)
             .lease(&request.slice, &self.lease)
             .await
             .map_err(|error| death_or(&server, error))?;
+        held.last = request.dedicated;
         Ok(Granted {
             held,
             grant,
             log_offset,
             _dedicated: dedicated,
         })
+    }
+
+    async fn say(&self, progress: String) {
+        send(&self.writer, &FromSupervisor::Progress(progress)).await;
     }
 
     /// Has the test build a template, and waits for its answer.

@@ -28,6 +28,16 @@ struct State {
     /// Since when there is neither a lease nor an anchor, and how long that may last.
     idle_since: Instant,
     patience: Duration,
+    phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// A newer build takes over: those who have a lease may end it.
+    Draining,
+    /// Whoever comes now finds the next supervisor.
+    Closed,
 }
 
 impl State {
@@ -50,6 +60,7 @@ impl Lifetime {
             kept_until: None,
             idle_since: Instant::now(),
             patience: FIRST.max(linger),
+            phase: Phase::Open,
         };
         Self {
             linger,
@@ -62,13 +73,16 @@ impl Lifetime {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a lease for as long as the answer lives.
-    pub(super) fn begin_lease(&self, anchor: ProcessId) -> OpenLease<'_> {
+    /// Counts a lease for as long as the answer lives. None: it is too late for another one.
+    pub(super) fn begin_lease(&self, anchor: ProcessId) -> Option<OpenLease<'_>> {
         let mut state = self.state();
+        if state.phase != Phase::Open {
+            return None;
+        }
         state.leases += 1;
         state.patience = self.linger;
         state.anchors.insert(anchor);
-        OpenLease(self)
+        Some(OpenLease(self))
     }
 
     pub(super) fn leases(&self) -> usize {
@@ -82,6 +96,7 @@ impl Lifetime {
 
     /// Ends the supervisor with its last lease.
     pub(super) fn drain(&self) {
+        self.state().phase = Phase::Draining;
         self.drained.notify_one();
     }
 
@@ -90,9 +105,9 @@ impl Lifetime {
         self.drained.notified().await;
     }
 
-    /// Returns when no lease is open.
-    pub(super) async fn idle(&self) {
-        while self.leases() > 0 {
+    /// Returns when no lease is open that is waited for.
+    pub(super) async fn last_lease_if_draining(&self) {
+        while self.state().phase == Phase::Draining && self.leases() > 0 {
             tokio::time::sleep(LOOK).await;
         }
     }
@@ -102,7 +117,9 @@ impl Lifetime {
         let mut look = tokio::time::interval(LOOK);
         loop {
             look.tick().await;
-            if self.state().is_over(Instant::now(), ProcessId::is_alive) {
+            let mut state = self.state();
+            if state.is_over(Instant::now(), ProcessId::is_alive) {
+                state.phase = Phase::Closed;
                 return;
             }
         }
@@ -132,6 +149,7 @@ mod tests {
             kept_until: None,
             idle_since: now,
             patience: Duration::from_secs(30),
+            phase: Phase::Open,
         }
     }
 
@@ -150,7 +168,7 @@ mod tests {
             anchors: HashSet::from([ANCHOR]),
             ..state(now)
         };
-        assert!(!state.is_over(now + Duration::from_secs(3600), |_| true));
+        assert!(!state.is_over(now + Duration::from_hours(1), |_| true));
         let gone = now + Duration::from_secs(3601);
         assert!(!state.is_over(gone, |_| false));
         assert!(state.is_over(gone + Duration::from_secs(30), |_| false));

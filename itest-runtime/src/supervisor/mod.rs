@@ -50,7 +50,7 @@ pub(crate) fn take_over_if_asked(case: &Case) {
             .as_fd()
             .try_clone_to_owned()
             .context(|| "failed to take the lock over")?;
-        serve(settings, File::from(lock), case)
+        serve(&settings, File::from(lock), case)
     });
     match outcome {
         Ok(()) => std::process::exit(0),
@@ -62,7 +62,7 @@ pub(crate) fn take_over_if_asked(case: &Case) {
 }
 
 /// Runs the supervisor on this thread until its time is over.
-pub(crate) fn serve(settings: Settings, lock: File, case: &Case) -> Result<()> {
+pub(crate) fn serve(settings: &Settings, lock: File, case: &Case) -> Result<()> {
     let _logging = tracing::subscriber::set_default(
         tracing_subscriber::fmt()
             .with_ansi(false)
@@ -74,7 +74,10 @@ pub(crate) fn serve(settings: Settings, lock: File, case: &Case) -> Result<()> {
         .enable_all()
         .build()
         .context(|| "failed to make the supervisor's runtime")?;
-    runtime.block_on(async { Supervisor::open(settings, lock, case)?.run().await })
+    runtime.block_on(async {
+        let (supervisor, listener) = Supervisor::open(settings, lock, case)?;
+        supervisor.run(listener).await
+    })
 }
 
 /// One supervisor.
@@ -91,7 +94,7 @@ struct Supervisor {
 
 impl Supervisor {
     /// Cleans up behind the dead, then gets ready to listen.
-    fn open(settings: Settings, lock: File, case: &Case) -> Result<(Arc<Self>, UnixListener)> {
+    fn open(settings: &Settings, lock: File, case: &Case) -> Result<(Arc<Self>, UnixListener)> {
         let home = settings.home();
         harvest::harvest(&home);
         fs::DirBuilder::new()
@@ -151,41 +154,34 @@ impl Supervisor {
             Err(error) => tracing::warn!(%error, "a caller that can't be known was turned away"),
         }
     }
-}
 
-trait Run {
-    async fn run(self) -> Result<()>;
-}
-
-impl Run for (Arc<Supervisor>, UnixListener) {
-    async fn run(self) -> Result<()> {
-        let (supervisor, listener) = self;
+    async fn run(self: Arc<Self>, listener: UnixListener) -> Result<()> {
         let mut terminate = signal(SignalKind::terminate()).context(|| "failed to listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context(|| "failed to listen for SIGINT")?;
         let why = loop {
             tokio::select! {
                 accepted = listener.accept() => {
                     if let Ok((stream, _)) = accepted {
-                        let supervisor = supervisor.clone();
+                        let supervisor = self.clone();
                         tokio::spawn(async move { supervisor.accept(stream).await });
                     }
                 }
-                () = supervisor.lifetime.drained() => {
-                    // Another supervisor will take our place: nobody new comes in.
-                    let _ = fs::remove_file(supervisor.home.socket());
-                    supervisor.lifetime.idle().await;
-                    break "a newer build takes over";
-                }
-                () = supervisor.lifetime.over() => break "nobody needs it any more",
+                () = self.lifetime.drained() => break "a newer build takes over",
+                () = self.lifetime.over() => break "nobody needs it any more",
                 _ = terminate.recv() => break "SIGTERM",
                 _ = interrupt.recv() => break "SIGINT",
             }
         };
         tracing::info!(why, "supervisor ends");
         // From here on clients find no socket, and wait for the lock.
-        let _ = fs::remove_file(supervisor.home.socket());
+        let _ = fs::remove_file(self.home.socket());
         drop(listener);
-        supervisor.servers.stop_all().await;
+        tokio::select! {
+            () = self.lifetime.last_lease_if_draining() => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        self.servers.stop_all().await;
         Ok(())
     }
 }

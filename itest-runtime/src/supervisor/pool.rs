@@ -60,6 +60,7 @@ impl Pool {
                 pool: self.clone(),
                 slice: Some(self.next().await?),
                 used: Used::Unknown,
+                last: false,
             };
             let slice = held.slice.as_mut().expect("it was put there");
             match self.server.slices.grant(slice, spec, lease).await {
@@ -91,6 +92,7 @@ impl Pool {
                 pool: self.clone(),
                 slice: None,
                 used: Used::Unknown,
+                last: false,
             },
             grant,
         ))
@@ -140,8 +142,9 @@ impl Pool {
             Ok(Recycled::Gone) => {}
             Err(error) => tracing::warn!(%error, "a slice could not be recycled"),
         }
+        // Whoever waits is served first.
+        self.clone().make().await;
         self.server.slices.destroy(slice).await;
-        self.make().await;
     }
 }
 
@@ -150,6 +153,8 @@ pub(super) struct Held {
     pool: Arc<Pool>,
     slice: Option<AnySlice>,
     pub(super) used: Used,
+    /// Nobody uses the server after this lease: there is nothing to recycle for.
+    pub(super) last: bool,
 }
 
 impl Held {
@@ -162,6 +167,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         // A dead server's slices are gone with it.
         if let Some(slice) = self.slice.take()
+            && !self.last
             && self.pool.server.is_usable()
         {
             self.pool.state().coming += 1;

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::janitor::Janitor;
 use super::state::StateFile;
@@ -15,6 +16,10 @@ use crate::os::ProcessId;
 /// In many CI containers `/dev/shm` has 64 MB: too little for a server's data.
 const MEMORY: &str = "/dev/shm";
 const ENOUGH: u64 = 512 << 20;
+/// The file in a root that its owner holds a lock on.
+const MARK: &str = "owner.lock";
+/// A root may lack its mark for a moment.
+const YOUNG: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone)]
 pub(crate) struct Roots {
@@ -27,6 +32,8 @@ struct Inner {
     janitor: Janitor,
     state: StateFile,
     made: HashMap<Option<PathBuf>, PathBuf>,
+    /// Held as long as we live.
+    marks: Vec<fs::File>,
 }
 
 impl Roots {
@@ -37,6 +44,7 @@ impl Roots {
                 janitor,
                 state,
                 made: HashMap::new(),
+                marks: Vec::new(),
             })),
         }
     }
@@ -99,6 +107,9 @@ impl Inner {
             other => other,
         };
         created.context(|| format!("failed to create {}", root.display()))?;
+        let mark = fs::File::create(root.join(MARK)).and_then(|mark| mark.lock().map(|()| mark));
+        self.marks
+            .push(mark.context(|| format!("failed to mark {} as ours", root.display()))?);
         Ok(root.to_owned())
     }
 }
@@ -131,6 +142,30 @@ pub(super) fn usual(key: &str) -> Vec<PathBuf> {
         .map(|folder| folder.join(name(key)))
         .filter(|path| is_one(path))
         .collect()
+}
+
+/// Roots in the usual places whose owners are dead, wherever those had their homes.
+pub(super) fn orphans() -> Vec<PathBuf> {
+    let entries = [PathBuf::from(MEMORY), std::env::temp_dir()]
+        .into_iter()
+        .filter_map(|folder| fs::read_dir(folder).ok());
+    entries
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| is_one(path) && is_orphan(path))
+        .collect()
+}
+
+/// The mark is locked from the moment it is made until the owner dies, which also holds across containers that share the
+/// folder, where pids mean nothing. A root without a mark is just being made, or old.
+fn is_orphan(root: &Path) -> bool {
+    match fs::File::open(root.join(MARK)) {
+        Ok(mark) => mark.try_lock().is_ok(),
+        Err(_) => fs::metadata(root)
+            .and_then(|metadata| metadata.modified())
+            .is_ok_and(|made| made.elapsed().is_ok_and(|age| age > YOUNG)),
+    }
 }
 
 fn places() -> Vec<PathBuf> {

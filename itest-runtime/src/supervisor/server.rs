@@ -19,6 +19,8 @@ use crate::spec::{Fingerprint, Provision, Request};
 const TRY: Duration = Duration::from_millis(3);
 /// How long somebody else's server may refuse connections: it may be starting, too.
 const EXTERNAL_PATIENCE: Duration = Duration::from_secs(3);
+/// How long removing everything from somebody else's server may take.
+const CLEAR: Duration = Duration::from_secs(20);
 /// How often a start is repeated for a reason that may be gone the next time.
 const STARTS: usize = 3;
 
@@ -62,7 +64,8 @@ impl Server {
     /// Its pools hold the server and the server its pools: this parts them.
     async fn stop(&self) {
         let _ = self.death.set(Error::new(format!("{} was stopped", self.service)));
-        self.slices.clear().await;
+        // An external server may have gone before us.
+        let _ = tokio::time::timeout(CLEAR, self.slices.clear()).await;
         self.pools.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.instance.stop().await;
     }
@@ -123,18 +126,35 @@ impl Servers {
         start
     }
 
-    /// Stops one server, for whose only test it was.
+    pub(super) fn is_up(&self, key: &Fingerprint) -> bool {
+        self.starts()
+            .get(key)
+            .is_some_and(|(start, _)| matches!(&*start.borrow(), Some(Ok(server)) if server.is_usable()))
+    }
+
+    /// Stops one server, whose only test has ended, perhaps before the server was ready.
     pub(super) async fn retire(&self, key: &Fingerprint) {
-        let start = self.starts().remove(key);
-        if let Some(Ok(server)) = start.and_then(|(start, _)| start.borrow().clone()) {
+        let Some((mut start, _)) = self.starts().remove(key) else {
+            return;
+        };
+        let outcome = start
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|outcome| outcome.clone());
+        if let Some(Ok(server)) = outcome {
             server.stop().await;
         }
     }
 
-    /// Stops all, side by side.
+    /// Stops all that are up, side by side. What is just starting dies with this process.
     pub(super) async fn stop_all(&self) {
-        let keys: Vec<_> = self.starts().keys().cloned().collect();
-        futures_util::future::join_all(keys.iter().map(|key| self.retire(key))).await;
+        let up: Vec<_> = self
+            .starts()
+            .drain()
+            .filter_map(|(_, (start, _))| start.borrow().clone()?.ok())
+            .collect();
+        futures_util::future::join_all(up.iter().map(|server| server.stop())).await;
     }
 }
 

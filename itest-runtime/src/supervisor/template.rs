@@ -28,6 +28,10 @@ impl Templates {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn is_being_built(&self, template: &Fingerprint) -> bool {
+        matches!(self.states().get(template), Some(State::Building(_)))
+    }
+
     fn claim(&self, template: &Fingerprint, anchor: ProcessId) -> Claim {
         let mut states = self.states();
         match states.get(template) {

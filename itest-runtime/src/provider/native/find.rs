@@ -155,7 +155,12 @@ async fn ask(path: &Path) -> std::result::Result<Found, String> {
         .map_err(|error| format!("can't be run: {error}"))?;
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     let version = Version::parse(&said).ok_or_else(|| format!("doesn't tell its version: `{said}`"))?;
-    Ok(Found { path: path.to_owned(), real, version, said })
+    Ok(Found {
+        path: path.to_owned(),
+        real,
+        version,
+        said,
+    })
 }
 
 fn in_path(program: &str) -> Vec<PathBuf> {
@@ -175,7 +180,7 @@ fn expand(pattern: &str) -> Vec<PathBuf> {
             Some((start, end)) => folders
                 .iter()
                 .filter_map(|folder| fs::read_dir(folder).ok())
-                .flat_map(|entries| entries.flatten())
+                .flat_map(Iterator::flatten)
                 .filter(|entry| {
                     entry
                         .file_name()

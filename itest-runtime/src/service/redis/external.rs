@@ -17,7 +17,7 @@ use crate::error::{Context, Error, Result};
 const EXPIRY: Duration = Duration::from_secs(30);
 const RENEWAL: Duration = Duration::from_secs(5);
 /// How long a test waits for a database when all are taken.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Takes a database that is free (1), or that a dead owner left (2).
