@@ -6,9 +6,10 @@ The project's own commands.
 usage:
   cargo xtask demo [-- ARGS]     run the example's tests on real servers; ARGS go to cargo nextest
   cargo xtask test [-- ARGS]     run all tests, under nextest and under cargo test; ARGS go to both
+  cargo xtask bench [ARGS]       measure what isolation costs; `cargo xtask bench --help` tells more
   cargo xtask ci [--keep-going]  run what CI runs; stop at the first failure unless told otherwise
 
-demo, test and ci first see to what they need (database servers, cargo-nextest) and say what they install.
+demo, test, bench and ci first see to what they need (database servers, cargo-nextest) and say what they install.
 A server's programs are looked for in PATH and the usual places, or where ITEST_POSTGRES_BIN, ITEST_REDIS_BIN and
 ITEST_MEMCACHED_BIN say.";
 
@@ -17,6 +18,7 @@ pub(crate) enum Task {
     Help,
     Demo { extra: Vec<String> },
     Test { extra: Vec<String> },
+    Bench { args: Vec<String> },
     Ci(AfterFailure),
 }
 
@@ -32,6 +34,9 @@ pub(crate) fn parse(args: &[String]) -> Result<Task, String> {
     let Some((subcommand, rest)) = args.split_first() else {
         return Ok(Task::Help);
     };
+    if subcommand == "bench" {
+        return Ok(Task::Bench { args: rest.to_vec() });
+    }
     let (own, extra) = match rest.iter().position(|arg| arg == "--") {
         Some(at) => (&rest[..at], Some(rest[at + 1..].to_vec())),
         None => (rest, None),
@@ -50,7 +55,7 @@ pub(crate) fn parse(args: &[String]) -> Result<Task, String> {
         }),
         "ci" => parse_ci(rest).map(Task::Ci),
         other => Err(format!(
-            "unknown subcommand `{other}`; the subcommands are `demo`, `test` and `ci`"
+            "unknown subcommand `{other}`; the subcommands are `demo`, `test`, `bench` and `ci`"
         )),
     }
 }
@@ -127,7 +132,7 @@ mod tests {
     #[test]
     fn a_mistake_is_named_with_what_is_valid() {
         for (line, parts) in [
-            ("tset", ["`tset`", "`demo`, `test` and `ci`"]),
+            ("tset", ["`tset`", "`demo`, `test`, `bench` and `ci`"]),
             ("test orders", ["`orders` of `test`", "cargo xtask test -- orders"]),
             ("ci --keepgoing", ["`--keepgoing` of `ci`", "`--keep-going`"]),
             ("ci -- x", ["`--` of `ci`", "`--keep-going`"]),

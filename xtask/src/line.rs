@@ -75,7 +75,8 @@ impl Line {
             .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    fn command(&self) -> Command {
+    /// For a caller that needs what it prints.
+    pub(crate) fn command(&self) -> Command {
         let program = match self.program.as_str() {
             "cargo" => env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
             other => OsString::from(other),

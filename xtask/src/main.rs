@@ -1,9 +1,10 @@
-//! The project's own commands: `cargo xtask demo`, `test` and `ci`.
+//! The project's own commands: `cargo xtask demo`, `test`, `bench` and `ci`.
 //!
 //! A fresh clone needs nothing else: what the tests need of this machine is looked for, installed where that can be
 //! done without asking, and told otherwise.
 
 mod args;
+mod bench;
 mod ci;
 mod demo;
 mod features;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         }
         Task::Demo { extra } => demo::run(&extra),
         Task::Test { extra } => test::run(&extra),
+        Task::Bench { args } => bench::run(&args),
         Task::Ci(after_failure) => ci::run(after_failure),
     };
     match result {

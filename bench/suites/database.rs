@@ -1,0 +1,17 @@
+//! itest's isolation `database`.
+
+mod support;
+
+use itest::integration;
+use sqlx::PgPool;
+
+macro_rules! tests {
+    ($($name:ident)*) => { $(
+        #[integration(postgres(migrations = "./migrations", database))]
+        async fn $name(db: PgPool) -> sqlx::Result<()> {
+            support::body(&db).await
+        }
+    )* };
+}
+
+support::hundred!(tests);

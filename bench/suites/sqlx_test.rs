@@ -1,0 +1,16 @@
+//! What sqlx itself offers: `#[sqlx::test]`, a database for each test, which is made and migrated for it.
+
+mod support;
+
+use sqlx::PgPool;
+
+macro_rules! tests {
+    ($($name:ident)*) => { $(
+        #[sqlx::test(migrations = "./migrations")]
+        async fn $name(db: PgPool) -> sqlx::Result<()> {
+            support::body(&db).await
+        }
+    )* };
+}
+
+support::hundred!(tests);

@@ -1,0 +1,39 @@
+//! What the suites have in common: the names of a hundred tests, and the body that each of them has.
+
+use sqlx::PgPool;
+
+/// Two inserts and a count.
+pub(crate) async fn body(db: &PgPool) -> sqlx::Result<()> {
+    let customer: i64 = sqlx::query_scalar("INSERT INTO customers (name) VALUES ('Ada') RETURNING id")
+        .fetch_one(db)
+        .await?;
+    sqlx::query("INSERT INTO orders (customer_id, amount) VALUES ($1, 12.50)")
+        .bind(customer)
+        .execute(db)
+        .await?;
+    let orders: i64 = sqlx::query_scalar("SELECT count(*) FROM orders WHERE customer_id = $1")
+        .bind(customer)
+        .fetch_one(db)
+        .await?;
+    assert_eq!(orders, 1);
+    Ok(())
+}
+
+/// Hands a hundred names to the suite's own macro.
+macro_rules! hundred {
+    ($each:ident) => {
+        $each! {
+            t00 t01 t02 t03 t04 t05 t06 t07 t08 t09
+            t10 t11 t12 t13 t14 t15 t16 t17 t18 t19
+            t20 t21 t22 t23 t24 t25 t26 t27 t28 t29
+            t30 t31 t32 t33 t34 t35 t36 t37 t38 t39
+            t40 t41 t42 t43 t44 t45 t46 t47 t48 t49
+            t50 t51 t52 t53 t54 t55 t56 t57 t58 t59
+            t60 t61 t62 t63 t64 t65 t66 t67 t68 t69
+            t70 t71 t72 t73 t74 t75 t76 t77 t78 t79
+            t80 t81 t82 t83 t84 t85 t86 t87 t88 t89
+            t90 t91 t92 t93 t94 t95 t96 t97 t98 t99
+        }
+    };
+}
+pub(crate) use hundred;

@@ -1,0 +1,67 @@
+//! How long it takes from the start of a test process to its first test's body.
+
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+
+use super::Samples;
+use super::ground::{Cache, Ground};
+use super::programs::{Programs, passed};
+
+/// A test that reaches its body with an empty database.
+const BLANK: &str = "start_blank";
+/// One whose database has 40 tables from 20 migrations.
+const MIGRATED: &str = "start_migrated";
+
+/// In milliseconds.
+#[derive(Debug, Default)]
+pub(super) struct Starts {
+    /// Nothing was ever prepared: `initdb` runs.
+    pub(super) very_first: Samples,
+    pub(super) cold: Samples,
+    /// The same, and the template is built.
+    pub(super) cold_migrated: Samples,
+    pub(super) warm: Samples,
+    pub(super) warm_migrated: Samples,
+}
+
+pub(super) fn round(ground: &Ground, programs: &Programs, starts: &mut Starts) -> Result<()> {
+    starts.very_first.add_time(cold(ground, programs, BLANK, Cache::Empty)?);
+    starts.cold.add_time(cold(ground, programs, BLANK, Cache::Full)?);
+    starts
+        .cold_migrated
+        .add_time(cold(ground, programs, MIGRATED, Cache::Full)?);
+    // The first one may be told to wait for a slice, as no suite uses blank ones.
+    warm(ground, programs, BLANK)?;
+    starts.warm.add_time(warm(ground, programs, BLANK)?);
+    starts.warm_migrated.add_time(warm(ground, programs, MIGRATED)?);
+    Ok(())
+}
+
+fn cold(ground: &Ground, programs: &Programs, test: &str, cache: Cache) -> Result<Duration> {
+    let mut command = programs.command("timing");
+    let (supervisor, command) = ground.cold(&mut command, cache);
+    let time = until_body(command, test);
+    supervisor.end()?;
+    time
+}
+
+fn warm(ground: &Ground, programs: &Programs, test: &str) -> Result<Duration> {
+    until_body(ground.warm(&mut programs.command("timing")), test)
+}
+
+/// Both processes look at the same clock.
+fn until_body(command: &mut Command, test: &str) -> Result<Duration> {
+    command.args(["--exact", test, "--nocapture"]);
+    let began = SystemTime::now();
+    let output = passed(command)?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let reached = said
+        .split_once("reached=")
+        .and_then(|(_, rest)| rest.lines().next()?.trim().parse().ok())
+        .with_context(|| format!("the test `{test}` doesn't say when it began"))?;
+    (UNIX_EPOCH + Duration::from_nanos(reached))
+        .duration_since(began)
+        .context("the clock was set meanwhile")
+}

@@ -1,0 +1,145 @@
+//! The same hundred tests in each suite, under both runners.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::figures::Samples;
+use super::ground::Ground;
+use super::programs::{Programs, passed};
+use crate::line::Line;
+
+/// How many tests each suite has.
+const TESTS: f64 = 100.0;
+/// What a suite leaves to be cleaned in the background must not be in the next one's way.
+const SETTLE: Duration = Duration::from_millis(400);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Suite {
+    Floor,
+    Transaction,
+    Database,
+    SqlxTest,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Runner {
+    Nextest,
+    CargoTest,
+}
+
+impl Suite {
+    pub(super) const ALL: [Self; 4] = [Self::Floor, Self::Transaction, Self::Database, Self::SqlxTest];
+
+    fn target(self) -> &'static str {
+        match self {
+            Self::Floor => "floor",
+            Self::Transaction => "transaction",
+            Self::Database => "database",
+            Self::SqlxTest => "sqlx_test",
+        }
+    }
+}
+
+/// Milliseconds a test; one entry a round.
+#[derive(Debug, Default)]
+pub(super) struct Times(Vec<(Suite, Runner, f64)>);
+
+impl Times {
+    pub(super) fn each(&self, suite: Suite, runner: Runner) -> Samples {
+        self.in_rounds(suite, runner).collect()
+    }
+
+    /// How many times as long as the floor of the same round.
+    pub(super) fn to_floor(&self, suite: Suite, runner: Runner) -> Samples {
+        let floor = self.in_rounds(Suite::Floor, runner);
+        self.in_rounds(suite, runner)
+            .zip(floor)
+            .map(|(time, floor)| time / floor)
+            .collect()
+    }
+
+    fn in_rounds(&self, suite: Suite, runner: Runner) -> impl Iterator<Item = f64> {
+        self.0
+            .iter()
+            .filter(move |(of, by, _)| (*of, *by) == (suite, runner))
+            .map(|(.., time)| *time)
+    }
+}
+
+/// Runs every suite once under each runner, each round beginning with another one.
+pub(super) fn round(ground: &Ground, programs: &Programs, round: usize, times: &mut Times) -> Result<()> {
+    let mut suites = Suite::ALL;
+    suites.rotate_left(round % Suite::ALL.len());
+    for runner in [Runner::Nextest, Runner::CargoTest] {
+        for suite in suites {
+            let time = match runner {
+                Runner::Nextest => under_nextest(ground, suite)?,
+                Runner::CargoTest => under_cargo_test(ground, programs, suite)?,
+            };
+            times.0.push((suite, runner, time.as_secs_f64() * 1000.0 / TESTS));
+            sleep(SETTLE);
+        }
+    }
+    Ok(())
+}
+
+/// What nextest itself says: without building and listing.
+fn under_nextest(ground: &Ground, suite: Suite) -> Result<Duration> {
+    let args = [
+        "nextest",
+        "run",
+        "--workspace",
+        "--color",
+        "never",
+        "--test",
+        suite.target(),
+    ];
+    let mut command = Line::cargo(args).command();
+    let output = passed(ground.warm(&mut command))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let seconds = summary(&said).with_context(|| format!("nextest told no time:\n{said}"))?;
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// The test binary itself: what `cargo test` does after it has seen that nothing is to be built.
+fn under_cargo_test(ground: &Ground, programs: &Programs, suite: Suite) -> Result<Duration> {
+    let mut command = programs.command(suite.target());
+    let began = Instant::now();
+    passed(ground.warm(&mut command))?;
+    Ok(began.elapsed())
+}
+
+/// The seconds in `Summary [   1.234s] 100 tests run: 100 passed, 0 skipped`.
+fn summary(said: &str) -> Option<f64> {
+    let (_, rest) = said.split_once("Summary [")?;
+    let (seconds, rest) = rest.split_once("s]")?;
+    rest.trim_start().starts_with("100 tests run").then_some(())?;
+    seconds.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nextest_tells_how_long_all_tests_took() {
+        let said = "────\n     Summary [   1.147s] 100 tests run: 100 passed, 0 skipped\n";
+        assert_eq!(summary(said), Some(1.147));
+        assert_eq!(summary("     Summary [   1.147s] 99 tests run: 99 passed"), None);
+    }
+
+    #[test]
+    fn ratios_are_those_of_one_round() {
+        let times = Times(vec![
+            (Suite::Floor, Runner::Nextest, 1.0),
+            (Suite::Database, Runner::Nextest, 2.0),
+            (Suite::Database, Runner::Nextest, 30.0),
+            (Suite::Floor, Runner::Nextest, 10.0),
+            (Suite::Floor, Runner::CargoTest, 7.0),
+        ]);
+        let ratios = times.to_floor(Suite::Database, Runner::Nextest);
+        assert_eq!(ratios, [2.0, 3.0].into_iter().collect());
+    }
+}
