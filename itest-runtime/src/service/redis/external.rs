@@ -5,7 +5,7 @@
 //! left, is ever taken: nobody's data is flushed.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
@@ -22,15 +22,19 @@ const RENEWAL: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Takes a database that is free (1), or that a dead owner left (2).
+/// Takes a database that is free and empty (1), or that a dead owner left (2). Looking and taking is one step: a claim that
+/// is written down never stands on a database with somebody's data, whenever its owner dies.
 const TAKE: &str = "
 local owner = redis.call('GET', KEYS[1])
 if owner and redis.call('EXISTS', 'itest:alive:' .. owner) == 1 then return 0 end
+if not owner then
+    redis.call('SELECT', ARGV[2])
+    local size = redis.call('DBSIZE')
+    redis.call('SELECT', ARGV[3])
+    if size > 0 then return 0 end
+end
 redis.call('SET', KEYS[1], ARGV[1])
 return owner and 2 or 1";
-
-/// How many keys a database has.
-const SIZE: &str = "redis.call('SELECT', ARGV[1]) return redis.call('DBSIZE')";
 
 /// Gives a database back, if it is still ours.
 const GIVE: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
@@ -43,6 +47,8 @@ pub(super) struct Claims {
     count: u32,
     /// How many databases are ours.
     held: AtomicU32,
+    /// From here on no more are taken.
+    closed: AtomicBool,
     renewal: JoinHandle<()>,
 }
 
@@ -62,16 +68,6 @@ fn key(database: u32) -> String {
 
 impl Claims {
     pub(super) async fn open(mut admin: MultiplexedConnection, owner: &str, home: u32, count: u32) -> Result<Self> {
-        // The connection's name is the sign of life that ends when we do.
-        let name = format!("itest:{owner}");
-        let named = cmd("CLIENT")
-            .arg("SETNAME")
-            .arg(name)
-            .query_async::<()>(&mut admin)
-            .await;
-        if let Err(error) = named {
-            tracing::info!(%error, "the server gives our connection no name");
-        }
         renew(&mut admin, owner)
             .await
             .context(|| "failed to write to the server")?;
@@ -82,6 +78,7 @@ impl Claims {
             home,
             count,
             held: AtomicU32::new(0),
+            closed: AtomicBool::new(false),
             renewal,
         };
         claims.harvest().await?;
@@ -110,7 +107,7 @@ impl Claims {
             if self.held.load(Ordering::Relaxed) > 0 {
                 deadline = Instant::now() + PATIENCE;
             }
-            if Instant::now() > deadline {
+            if Instant::now() > deadline || self.closed.load(Ordering::Relaxed) {
                 return Err(full());
             }
             tokio::time::sleep(LOOK).await;
@@ -122,21 +119,16 @@ impl Claims {
         let taken: u8 = Script::new(TAKE)
             .key(key(database))
             .arg(&self.owner)
+            .arg(database)
+            .arg(self.home)
             .invoke_async(&mut admin)
             .await
-            .context(|| "failed to claim a logical database")?;
+            .context(|| format!("failed to claim the logical database {database}"))?;
         match taken {
             0 => Ok(false),
             // A dead owner's leavings may go.
             2 => flush(&mut admin, database).await.map(|()| true),
-            _ => {
-                let size: redis::RedisResult<u64> = Script::new(SIZE).arg(database).invoke_async(&mut admin).await;
-                if !matches!(size, Ok(0)) {
-                    self.give(database).await;
-                }
-                size.map(|size| size == 0)
-                    .context(|| format!("failed to look into the logical database {database}"))
-            }
+            _ => Ok(true),
         }
     }
 
@@ -165,6 +157,7 @@ impl Claims {
     /// Gives everything back.
     pub(super) async fn clear(&self) {
         self.renewal.abort();
+        self.closed.store(true, Ordering::Relaxed);
         let mut admin = self.admin.clone();
         for database in 0..self.count {
             let owner: redis::RedisResult<Option<String>> = admin.get(key(database)).await;
@@ -196,16 +189,18 @@ impl Claims {
             .collect();
         let connected = connected(&mut admin, &self.owner).await;
         for owner in owners {
-            // Its claim to be alive lasts longer than its connection does.
-            if connected.as_ref().is_some_and(|connected| !connected.contains(owner)) {
-                let _: redis::RedisResult<()> = admin.del(alive(owner)).await;
-            }
-            let lives: bool = admin
-                .exists(alive(owner))
-                .await
-                .context(|| "failed to look for other supervisors")?;
-            if lives {
-                continue;
+            match &connected {
+                Some(connected) if connected.contains(owner) => continue,
+                // Its claim to be alive lasts longer than its connection did.
+                Some(_) => {
+                    let _: redis::RedisResult<()> = admin.del(alive(owner)).await;
+                }
+                None => {
+                    let lives = admin.exists(alive(owner)).await;
+                    if lives.context(|| "failed to look for other supervisors")? {
+                        continue;
+                    }
+                }
             }
             tracing::info!(owner, "removing what a dead supervisor left on an external server");
             remove_users(&mut admin, owner).await;

@@ -69,14 +69,18 @@ pub struct RedisSlice {
 impl RedisSlices {
     pub(super) async fn connect(endpoint: &Endpoint) -> Result<Self> {
         match endpoint {
-            Endpoint::Native { place, dedicated, .. } => {
+            Endpoint::Native {
+                place,
+                owner,
+                dedicated,
+            } => {
                 let socket = place.dir.join("socket");
                 let settings = RedisConnectionInfo::default().set_password(&place.password);
                 let info = ConnectionAddr::Unix(socket.clone())
                     .into_connection_info()
                     .context(|| "failed to address the server")?
                     .set_redis_settings(settings);
-                let mut admin = open(info).await?;
+                let mut admin = open(info, owner).await?;
                 let address = Address {
                     server: format!("redis://127.0.0.1:{}", place.port),
                     socket: Some(socket),
@@ -115,7 +119,7 @@ impl RedisSlices {
                     password.unwrap_or_default().to_owned(),
                 );
                 let home = u32::try_from(info.redis_settings().db()).unwrap_or(0);
-                let mut admin = open(info).await?;
+                let mut admin = open(info, owner).await?;
                 let users = match Rules::find(&mut admin).await {
                     Ok(rules) => Users::Own(rules),
                     Err(_) => Users::UrlUser { user, password },
@@ -163,15 +167,22 @@ impl RedisSlices {
     }
 }
 
-async fn open(info: redis::ConnectionInfo) -> Result<Connection> {
+/// The connection's name is the sign that its supervisor lives; it ends when that does.
+async fn open(info: redis::ConnectionInfo, owner: &str) -> Result<Connection> {
     let client = Client::open(info).context(|| "failed to address the server")?;
     let config = redis::AsyncConnectionConfig::new()
         .set_connection_timeout(Some(Duration::from_secs(5)))
         .set_response_timeout(Some(Duration::from_secs(30)));
-    client
+    let mut connection = client
         .get_multiplexed_async_connection_with_config(&config)
         .await
-        .context(|| "failed to connect")
+        .context(|| "failed to connect")?;
+    let mut name = cmd("CLIENT");
+    name.arg("SETNAME").arg(format!("itest:{owner}"));
+    if let Err(error) = name.query_async::<()>(&mut connection).await {
+        tracing::info!(%error, "the server gives our connection no name");
+    }
+    Ok(connection)
 }
 
 /// Counts the first databases that can be selected.
