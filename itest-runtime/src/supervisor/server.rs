@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::Supervisor;
 use super::pool::Pool;
@@ -31,6 +32,8 @@ pub(super) struct Server {
     pub(super) instance: Instance,
     pub(super) templates: Templates,
     pools: Mutex<HashMap<String, Arc<Pool>>>,
+    /// Slices that are being made or recycled.
+    background: Mutex<JoinSet<()>>,
     death: OnceLock<Error>,
 }
 
@@ -65,9 +68,28 @@ impl Server {
     async fn stop(&self) {
         let _ = self.death.set(Error::new(format!("{} was stopped", self.service)));
         // An external server may have gone before us.
-        let _ = tokio::time::timeout(CLEAR, self.slices.clear()).await;
+        let _ = tokio::time::timeout(CLEAR, self.clear()).await;
         self.pools.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.instance.stop().await;
+    }
+}
+
+/// What goes on behind the tests' backs.
+impl Server {
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut background = self.background.lock().unwrap_or_else(PoisonError::into_inner);
+        while background.try_join_next().is_some() {}
+        background.spawn(work);
+    }
+
+    /// Removes all from a server that stays, also what was just being made.
+    async fn clear(&self) {
+        self.slices.clear().await;
+        if matches!(self.instance, Instance::External) {
+            let mut background = std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
+            while background.join_next().await.is_some() {}
+            self.slices.clear().await;
+        }
     }
 }
 
@@ -216,6 +238,7 @@ async fn start_server(supervisor: &Supervisor, request: &Request) -> Result<Arc<
         instance,
         templates: Templates::default(),
         pools: Mutex::default(),
+        background: Mutex::default(),
         death: OnceLock::new(),
     }))
 }

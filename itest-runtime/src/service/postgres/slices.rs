@@ -451,7 +451,7 @@ impl Slices for PgSlices {
             .insert(template, Template::Sealed { database, sequences });
         if matches!(self.logins, Logins::Own) {
             // It may own something that the builder made after `RESET ROLE`; then it stays.
-            let locked = format!("ALTER ROLE {from} NOLOGIN");
+            let locked = format!("ALTER ROLE {from} NOLOGIN; REVOKE ALL ON DATABASE {to} FROM {from}");
             self.admin.run("failed to lock the builder out", locked).await?;
             let _ = self
                 .admin
