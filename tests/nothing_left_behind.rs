@@ -5,6 +5,8 @@ use fleet_driver::{Harbour, Run, Runner, interrupt_group, kill, kill_group};
 
 const HELD: &str = "alpha_two::fourth::in_a_database_3";
 
+const SERVERS: [&str; 2] = ["postgres", "redis-server"];
+
 /// Ten tests.
 fn some(harbour: &Harbour) -> Runner<'_> {
     harbour.nextest().threads(2).only("binary(alpha_two) & test(fourth)")
@@ -80,7 +82,7 @@ fn after_the_supervisor_was_killed() {
     let harbour = Harbour::open();
     let (run, _) = held(&harbour);
     kill(harbour.supervisor());
-    harbour.wait_until_servers_are_gone();
+    harbour.wait_until_gone(&SERVERS);
     run.release();
     let ended = run.wait();
     ended.check(10, &[HELD]);
@@ -101,7 +103,7 @@ fn after_supervisor_and_janitor_were_killed_the_next_run_cleans_up() {
     kill(harbour.supervisor());
     kill_group(run.pid());
     kill(test);
-    harbour.wait_until_servers_are_gone();
+    harbour.wait_until_gone(&SERVERS);
     let left = harbour.left();
     assert!(
         left.iter().any(|left| left.starts_with("data ")),

@@ -88,7 +88,7 @@ impl<'h> Runner<'h> {
         command
             .args(["nextest", "run", "--user-config-file=none", "--no-fail-fast"])
             .args(selection());
-        command.args(["--status-level=all", "--final-status-level=none"]);
+        command.args(["--status-level=pass", "--final-status-level=none"]);
         command.args(["--failure-output=immediate", "--success-output=never"]);
         command.current_dir(workspace());
         Self::of(harbour, command, Kind::Nextest)
