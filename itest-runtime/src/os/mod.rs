@@ -13,6 +13,7 @@ mod portable;
 use portable as imp;
 
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,17 @@ pub(crate) fn anchor() -> ProcessId {
         pid = parent;
     }
     ProcessId::own()
+}
+
+/// The program that this process runs, also when it has been built anew since and its file is gone.
+pub(crate) fn own_program() -> std::io::Result<PathBuf> {
+    let exe = std::env::current_exe()?;
+    let link = Path::new("/proc/self/exe");
+    Ok(if exe.exists() || !link.exists() {
+        exe
+    } else {
+        link.to_owned()
+    })
 }
 
 /// Sends `signal` to the child when the thread that starts it ends, where the system can do that.
