@@ -192,7 +192,8 @@ impl<'h> Runner<'h> {
             .env(logbook::FOLDER, self.logbook.folder())
             .process_group(0);
         let child = self.command.spawn();
-        let child = child.unwrap_or_else(|error| panic!("{:?} can't be started: {error}", self.command.get_program()));
+        let child =
+            child.unwrap_or_else(|error| panic!("{} can't be started: {error}", self.command.get_program().display()));
         let read = match self.kind {
             Kind::Nextest => Ended::of_nextest,
             Kind::Libtest => Ended::of_libtest,
