@@ -167,13 +167,8 @@ fn context_of(case: &Case, workspace: &Path) -> TestContext {
         test: naming::harness_name(case),
         package_dir: package,
         source_file: source.clone(),
-        binary: FingerprintBuilder::new("binary").json(exe()).finish(),
+        binary: FingerprintBuilder::new("binary").json(ExeStamp::own()).finish(),
     }
-}
-
-fn exe() -> &'static ExeStamp {
-    static EXE: OnceLock<ExeStamp> = OnceLock::new();
-    EXE.get_or_init(ExeStamp::own)
 }
 
 fn anchor() -> os::ProcessId {
@@ -201,7 +196,7 @@ async fn acquire<D: Declared>(
             let home = Home::locate(config.dir.as_deref(), &naming::supervisor_key(workspace, BUILD, domain))?;
             let open = Open {
                 build: BUILD.to_owned(),
-                exe: exe().clone(),
+                exe: ExeStamp::own().clone(),
                 anchor: anchor(),
                 test: test.test.clone(),
                 requests,

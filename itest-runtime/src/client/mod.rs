@@ -70,6 +70,11 @@ impl Session {
             loop {
                 match session.reader.next().await? {
                     Some(FromSupervisor::Superseded { pid, leases }) => {
+                        if leases > 0 && older.is_none() {
+                            progress(format!(
+                                "waiting for an older supervisor (pid {pid}), which ends with its {leases} leases"
+                            ));
+                        }
                         older = Some((pid, leases));
                         break;
                     }

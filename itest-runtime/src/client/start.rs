@@ -22,8 +22,6 @@ use crate::supervisor::{self, Settings};
 const TRY: Duration = Duration::from_millis(2);
 /// How long a supervisor may take until it listens, before this process becomes the supervisor itself.
 const LISTENS: Duration = Duration::from_secs(10);
-/// How long an ending supervisor may hold the lock.
-const ENDS: Duration = Duration::from_mins(1);
 
 /// A connection to the supervisor. `older` is a supervisor (its pid, its leases) that runs an older build and is ending.
 pub(super) async fn connect(
@@ -32,7 +30,8 @@ pub(super) async fn connect(
     home: &Home,
     older: Option<(u32, usize)>,
 ) -> Result<UnixStream> {
-    let deadline = Instant::now() + ENDS;
+    // An ending supervisor stops servers and waits for the tests that have leases.
+    let deadline = Instant::now() + 2 * config.start_timeout;
     loop {
         if let Some(stream) = try_connect(home).await? {
             return Ok(stream);
@@ -71,7 +70,9 @@ fn held(home: &Home, older: Option<(u32, usize)>) -> Error {
             "an older supervisor (pid {pid}) is still running, from before these tests were built anew; it ends when its \
              leases do, and had {leases} of them"
         ))
-        .hint(format!("wait until the other run has ended, or run `kill {pid}`")),
+        .hint(format!(
+            "wait until the other run has ended, or run `kill {pid}`; ITEST_START_TIMEOUT says how long to wait"
+        )),
         None => Error::new(format!(
             "no supervisor listens at {}, and yet something holds the lock {}",
             home.socket().display(),
@@ -127,7 +128,7 @@ async fn start(case: &'static Case, config: &Config, home: &Home, lock: File) ->
 }
 
 fn spawn(case: &Case, home: &Home, settings: &Settings, lock: File) -> Result<Child> {
-    let exe = std::env::current_exe().context(|| "failed to find this test binary")?;
+    let exe = os::own_program().context(|| "failed to find this test binary")?;
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

@@ -29,6 +29,8 @@ pub struct NativeRecipe {
     pub refuses_root: bool,
     /// The signal that ends the server at once and in order.
     pub death_signal: DeathSignal,
+    /// Removes what the server leaves outside its folder if it is killed. Called when it is gone, while its folder is there.
+    pub sweep: Option<fn(&Place)>,
 }
 
 /// A program that runs a service.

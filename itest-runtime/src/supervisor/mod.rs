@@ -114,7 +114,7 @@ impl Supervisor {
             "supervisor starts"
         );
         let supervisor = Self {
-            exe: ExeStamp::own(),
+            exe: settings.exe.clone(),
             drivers: drivers(case),
             around: Surroundings {
                 roots: Roots::new(home.key(), janitor, state),

@@ -35,8 +35,9 @@ const SOCKET_NAME_ROOM: usize = 16;
 pub(crate) struct NativeServer {
     process: Option<ProcessId>,
     pid: u32,
-    dir: PathBuf,
+    place: Place,
     log: Log,
+    sweep: Option<fn(&Place)>,
     stop_signal: Signal,
     ended: watch::Receiver<Option<String>>,
     prepared: Option<PathBuf>,
@@ -113,8 +114,9 @@ pub(crate) async fn start(
     let server = NativeServer {
         process: ProcessId::of(pid),
         pid,
-        dir: place.dir.clone(),
+        place: place.clone(),
         log,
+        sweep: recipe.sweep,
         stop_signal: signal_of(recipe.death_signal),
         ended,
         prepared,
@@ -165,8 +167,14 @@ impl NativeServer {
                 self.ended().await;
             }
         }
-        let dir = self.dir.clone();
-        let _ = tokio::task::spawn_blocking(move || fs::remove_dir_all(dir)).await;
+        let (place, sweep) = (self.place.clone(), self.sweep);
+        let clean = move || {
+            if let Some(sweep) = sweep {
+                sweep(&place);
+            }
+            fs::remove_dir_all(place.dir)
+        };
+        let _ = tokio::task::spawn_blocking(clean).await;
     }
 }
 

@@ -11,7 +11,7 @@ use crate::processes::kill_group;
 use crate::wait::wait_until;
 
 /// A run takes seconds; the first one builds the fleet, and others may keep the machine busy.
-const ENDS_WITHIN: Duration = Duration::from_secs(300);
+const ENDS_WITHIN: Duration = Duration::from_mins(5);
 
 /// The runner's process. Dropping it ends the run.
 #[derive(Debug)]
