@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
-use crate::spec::Fingerprint;
+use crate::spec::{Fingerprint, FingerprintBuilder};
 
 /// The longest path of a Unix socket that every system takes (macOS: 104 with the final zero).
 const SOCKET_PATH_LIMIT: usize = 103;
@@ -27,9 +27,12 @@ impl Home {
     /// The home of the supervisor with this key, below `wanted` or the user's runtime folder.
     pub(crate) fn locate(wanted: Option<&Path>, key: &Fingerprint) -> Result<Self> {
         let base = wanted.map_or_else(default_base, Path::to_owned);
+        // The key also names folders outside the base: what lies there under it must be this home's, and no other's.
+        let mut within = FingerprintBuilder::new("home");
+        within.bytes(base.as_os_str().as_encoded_bytes()).text(key.short(12));
         let home = Self {
+            key: within.finish().short(12).to_owned(),
             base,
-            key: key.short(12).to_owned(),
         };
         let length = home.socket().as_os_str().len();
         if length > SOCKET_PATH_LIMIT {
@@ -156,24 +159,26 @@ fn check_base(base: &Path) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error).context(|| format!("failed to look at {}", base.display())),
     };
-    let problem = if !metadata.is_dir() {
-        "is no folder".to_owned()
+    let elsewhere = "set ITEST_DIR to a folder that is yours alone, or that isn't there yet";
+    let (problem, hint) = if !metadata.is_dir() {
+        ("is no folder".to_owned(), elsewhere.to_owned())
     } else if metadata.uid() != uid() {
-        format!("belongs to user {}, not to you (user {})", metadata.uid(), uid())
+        let problem = format!("belongs to user {}, not to you (user {})", metadata.uid(), uid());
+        (problem, elsewhere.to_owned())
     } else if metadata.mode() & 0o077 != 0 {
-        format!(
+        let problem = format!(
             "is open to other users (mode {:o}, wanted 700)",
             metadata.mode() & 0o777
-        )
+        );
+        let hint = format!(
+            "{elsewhere}; or run `chmod 700 {}` if nobody else needs it",
+            base.display()
+        );
+        (problem, hint)
     } else {
         return Ok(());
     };
-    Err(
-        Error::new(format!("the supervisors' folder {} {problem}", base.display())).hint(format!(
-            "remove {0}, or run `chmod 700 {0}`, or set ITEST_DIR to a folder of your own",
-            base.display()
-        )),
-    )
+    Err(Error::new(format!("the supervisors' folder {} {problem}", base.display())).hint(hint))
 }
 
 #[cfg(test)]
@@ -181,10 +186,16 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::spec::FingerprintBuilder;
 
     fn home(base: &Path) -> Result<Home> {
         Home::locate(Some(base), &FingerprintBuilder::new("test").finish())
+    }
+
+    #[test]
+    fn two_bases_never_share_the_name_of_a_data_folder() {
+        let key = |base: &str| home(Path::new(base)).expect("short enough").key().to_owned();
+        assert_ne!(key("/tmp/a"), key("/tmp/b"));
+        assert_eq!(key("/tmp/a"), key("/tmp/a"));
     }
 
     #[test]
@@ -199,6 +210,13 @@ mod tests {
     }
 
     #[test]
+    fn two_bases_share_no_key() {
+        let key = |base: &str| home(Path::new(base)).expect("short enough").key;
+        assert_ne!(key("/tmp/a"), key("/tmp/b"));
+        assert_eq!(key("/tmp/a"), key("/tmp/a"));
+    }
+
+    #[test]
     fn a_folder_that_is_open_to_others_is_refused() {
         let base = tempfile::tempdir().expect("a folder");
         fs::set_permissions(base.path(), fs::Permissions::from_mode(0o755)).expect("set");
@@ -208,6 +226,13 @@ mod tests {
             .expect_err("refused")
             .render();
         assert!(error.contains("mode 755") && error.contains("chmod 700"), "{error}");
+    }
+
+    #[test]
+    fn two_base_folders_are_two_homes() {
+        let one = home(Path::new("/tmp/one")).expect("short enough");
+        let other = home(Path::new("/tmp/other")).expect("short enough");
+        assert_ne!(one.key(), other.key());
     }
 
     #[test]

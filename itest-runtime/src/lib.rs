@@ -38,7 +38,7 @@ pub use inject::{Inject, Lease, Url};
 pub mod __private {
     pub use crate::case::{Case, Flavor, Options, Registered};
     pub use crate::error::Error;
-    pub use crate::inject::{Slot, inject, inject_from};
+    pub use crate::inject::{Slot, inject};
     pub use crate::outcome::Verdict;
     pub use crate::run::{blocking, blocking_here, run};
     pub use crate::service::Driver;

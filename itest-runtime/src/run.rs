@@ -126,11 +126,14 @@ where
     let workspace = naming::workspace_root(case);
     let config = Config::load(&workspace)?;
     let test = context_of(case, &workspace);
-    let (mut sessions, grants) = acquire(case, &config, &workspace, &test, &declared).await?;
+    let (mut sessions, grants) = match acquire(case, &config, &workspace, &test, &declared).await {
+        Ok(acquired) => acquired,
+        Err(error) => return Err(unserved(error, &declared)),
+    };
     let leases = declared.leases(&test, &mut grants.into_iter())?;
 
-    let timeout = case.options.timeout.or(config.timeout);
-    let (end, used) = match run_body(body, &leases, timeout).await {
+    let limit = Limit::of(case, &config);
+    let (end, used) = match run_body(body, &leases, limit).await {
         End::Passed => finish(&leases).await,
         failed @ End::Failed { .. } => (failed, Vec::new()),
     };
@@ -144,6 +147,14 @@ where
     };
     sessions.close(used, keep).await;
     outcome
+}
+
+/// A failure to get slices may reveal a limit of the service, too.
+fn unserved(error: Error, declared: &impl Declared) -> Box<Failure> {
+    let mut failure = Box::<Failure>::from(error);
+    let text = failure.diagnosis.failure.as_deref().unwrap_or_default();
+    declared.explain(text, &mut failure.diagnosis.hints);
+    failure
 }
 
 fn context_of(case: &Case, workspace: &Path) -> TestContext {
@@ -242,25 +253,49 @@ impl End {
     }
 }
 
-async fn run_body<L, B>(body: &mut B, leases: &L, timeout: Option<Duration>) -> End
+/// How long a test may take, and where that is said.
+#[derive(Clone, Copy)]
+struct Limit {
+    timeout: Duration,
+    origin: &'static str,
+}
+
+impl Limit {
+    fn of(case: &Case, config: &Config) -> Option<Self> {
+        let own = case
+            .options
+            .timeout
+            .map(|timeout| (timeout, "`timeout` in the test's attribute"));
+        let (timeout, origin) = own.or(config
+            .timeout
+            .map(|timeout| (timeout, "ITEST_TIMEOUT or `timeout` in itest.toml")))?;
+        Some(Self { timeout, origin })
+    }
+
+    fn passed(self) -> End {
+        let timeout = humantime::format_duration(self.timeout);
+        let error = Error::new(format!("the test did not end within {timeout}"));
+        End::failed(
+            error
+                .hint(format!("if it needs longer, set {} to more", self.origin))
+                .render(),
+        )
+    }
+}
+
+async fn run_body<L, B>(body: &mut B, leases: &L, limit: Option<Limit>) -> End
 where
     B: AsyncFnMut(&L) -> Result<Verdict>,
 {
     let began = Instant::now();
-    let late = |timeout| {
-        End::failed(format!(
-            "the test did not end within {}",
-            humantime::format_duration(timeout)
-        ))
-    };
     let body = AssertUnwindSafe(body(leases)).catch_unwind();
-    let ended = match timeout {
+    let ended = match limit {
         None => body.await,
-        Some(timeout) => match tokio::time::timeout(timeout, body).await {
+        Some(limit) => match tokio::time::timeout(limit.timeout, body).await {
             // A body that blocks its thread ends before anybody can see that its time is over.
-            Ok(_) if began.elapsed() > timeout => return late(timeout),
+            Ok(_) if began.elapsed() > limit.timeout => return limit.passed(),
             Ok(ended) => ended,
-            Err(_) => return late(timeout),
+            Err(_) => return limit.passed(),
         },
     };
     match ended {

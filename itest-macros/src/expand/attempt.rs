@@ -72,7 +72,7 @@ fn inject(test: &Test, param: &Param, ty: &Type, [leases, unclaimed]: [&Ident; 2
     let itest = moved_to(place, itest);
     if let Some(index) = claimed(test, param) {
         let lease = moved_to(place, &services::lease(leases, index));
-        quote_spanned! {place=> #itest::inject_from::<#ty, _>(&#lease, #name).await? }
+        quote_spanned! {place=> #itest::inject::<#ty, _, _>(&(&#lease, ()), #name).await? }
     } else {
         quote_spanned! {place=> #itest::inject::<#ty, _, _>(&#unclaimed, #name).await? }
     }
@@ -88,11 +88,12 @@ fn call(test: &Test, itest: &TokenStream) -> TokenStream {
     }
 }
 
-/// A function that isn't async runs where it may block; what it was lent comes back with its outcome.
+/// A function that isn't async runs where it may block; what it was lent comes back with the verdict. It is judged there,
+/// as an error such as `Box<dyn Error>` can't leave its thread.
 fn call_blocking(test: &Test, itest: &TokenStream) -> TokenStream {
     let (name, arguments) = (&test.sig.ident, arguments(test));
-    let verdict = verdict(test, itest);
-    let outcome = outcome(test);
+    let judge = verdict(test, itest);
+    let (verdict, outcome) = (our("verdict"), outcome(test));
     let lent: Vec<_> = lent(test).collect();
     let lent = quote! { (#(#lent,)*) };
     // What rstest passes may borrow from the wrapper: it can't go to another thread.
@@ -102,11 +103,11 @@ fn call_blocking(test: &Test, itest: &TokenStream) -> TokenStream {
         quote! { blocking }
     };
     quote! {
-        let (#outcome, #lent) = #itest::#blocking(move || {
+        let (#verdict, #lent) = #itest::#blocking(move || {
             let #outcome = #name(#(#arguments),*);
-            (#outcome, #lent)
+            #judge
+            (#verdict, #lent)
         }).await;
-        #verdict
     }
 }
 

@@ -145,10 +145,14 @@ impl Setting {
 
     /// A URL may hold a password: the message doesn't repeat it.
     fn url(&self) -> Result<Secret> {
+        let bad = |why: &str| {
+            Error::new(format!("the value of {} is no URL of a server: {why}", self.origin))
+                .hint("allowed is a URL such as `postgres://user:password@host:5432/database`")
+        };
         match url::Url::parse(&self.value) {
+            Ok(url) if url.cannot_be_a_base() => Err(bad("it has no `//`")),
             Ok(_) => Ok(Secret(self.value.clone())),
-            Err(error) => Err(Error::new(format!("the value of {} is no URL: {error}", self.origin))
-                .hint("allowed is a URL such as `postgres://user:password@host:5432/database`")),
+            Err(error) => Err(bad(&error.to_string())),
         }
     }
 }

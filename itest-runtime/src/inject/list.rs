@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::Lease;
+use super::{Inject, Injected, Lease};
 use crate::error::{Context, Error, Result};
 use crate::service::{Driver, Service, TestContext, Used};
 use crate::spec::{Provider, Provision, Request};
@@ -45,6 +45,9 @@ pub trait Declared {
     /// When a builder names what isn't there.
     fn requests(&self, test: &TestContext, choose: Choose<'_>, into: &mut Vec<Claimed>) -> Result<()>;
 
+    /// Hints for a failure to get slices.
+    fn explain(&self, failure: &str, into: &mut Vec<String>);
+
     /// Builds the template of the service at `index`.
     fn build<'a>(&'a self, index: usize, test: &'a TestContext, blank: Value) -> BoxFuture<'a, Result<()>>;
 
@@ -61,6 +64,8 @@ impl Declared for () {
     fn requests(&self, _: &TestContext, _: Choose<'_>, _: &mut Vec<Claimed>) -> Result<()> {
         Ok(())
     }
+
+    fn explain(&self, _: &str, _: &mut Vec<String>) {}
 
     fn build<'a>(&'a self, _: usize, _: &'a TestContext, _: Value) -> BoxFuture<'a, Result<()>> {
         Box::pin(async { Err(Error::new("the supervisor asked for a template that no service has")) })
@@ -90,6 +95,11 @@ impl<S: Service, T: Declared> Declared for (Slot<S>, T) {
             domain: Driver::of_service::<S>().domain().to_owned(),
         });
         self.1.requests(test, choose, into)
+    }
+
+    fn explain(&self, failure: &str, into: &mut Vec<String>) {
+        into.extend(S::explain(failure).filter(|hint| !into.contains(hint)));
+        self.1.explain(failure, into);
     }
 
     fn build<'a>(&'a self, index: usize, test: &'a TestContext, blank: Value) -> BoxFuture<'a, Result<()>> {
@@ -160,16 +170,24 @@ impl<S: Service, T: LeaseList> LeaseList for (Lease<S>, T) {
     }
 }
 
-/// Finds the lease of the service `S` in a list; `I` says where, and the compiler works it out.
+/// Makes a `T` of the service in a list that makes such values; `I` says where, and the compiler works it out.
+///
+/// The type and the list are in one bound, and none names [`Inject::Service`]: a type that nobody makes is one error.
 #[diagnostic::on_unimplemented(
-    message = "this parameter needs a service that the test doesn't declare: `{S}`",
-    label = "`{S}` is not declared",
-    note = "declare it: `#[integration(postgres)]` for `Postgres`, `#[integration(redis)]` for `Redis`, and so on; where it is \
-            declared under a name, the parameter must have that name"
+    message = "nothing makes a `{T}` for this parameter",
+    label = "no service that it may come from makes a value of this type",
+    note = "declare the service that makes it: a `postgres` makes `sqlx::PgPool`, `sqlx::PgConnection`, `sqlx::Transaction`, \
+            `PgConnectOptions`, `Url<Postgres>`; a `redis` makes `redis::Client`, `MultiplexedConnection`, `ConnectionManager`, \
+            `Url<Redis>`",
+    note = "a parameter with the name of an instance gets its value from that instance, and no other parameter does",
+    note = "implement `itest::Inject` for types of your own; the versions of sqlx and redis must be those that itest uses"
 )]
-pub trait Find<S: Service, I> {
-    /// The lease.
-    fn find(&self) -> &Lease<S>;
+pub trait Makes<T, I> {
+    /// The value.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    fn make(&self, parameter: &str) -> impl Future<Output = Result<Injected<T>>>;
 }
 
 /// The first of a list.
@@ -180,14 +198,14 @@ pub struct Here;
 #[derive(Debug)]
 pub struct There<I>(std::marker::PhantomData<I>);
 
-impl<S: Service, T> Find<S, Here> for (&Lease<S>, T) {
-    fn find(&self) -> &Lease<S> {
-        self.0
+impl<T: Inject<Service = S>, S: Service, R> Makes<T, Here> for (&Lease<S>, R) {
+    async fn make(&self, parameter: &str) -> Result<Injected<T>> {
+        Injected::make(self.0, parameter).await
     }
 }
 
-impl<S: Service, H: Service, T: Find<S, I>, I> Find<S, There<I>> for (&Lease<H>, T) {
-    fn find(&self) -> &Lease<S> {
-        self.1.find()
+impl<T, S: Service, R: Makes<T, I>, I> Makes<T, There<I>> for (&Lease<S>, R) {
+    async fn make(&self, parameter: &str) -> Result<Injected<T>> {
+        self.1.make(parameter).await
     }
 }

@@ -4,11 +4,12 @@ mod list;
 
 pub(crate) use list::Claimed;
 pub use list::Slot;
-pub(crate) use list::{Declared, Find, LeaseList};
+pub(crate) use list::{Declared, LeaseList, Makes};
 
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -35,8 +36,6 @@ use crate::service::{Common, Service, TestContext};
 #[diagnostic::on_unimplemented(
     message = "a test can't have a parameter of type `{Self}`",
     label = "no service makes values of this type",
-    note = "a `postgres` makes `sqlx::PgPool`, `sqlx::PgConnection`, `sqlx::Transaction`, `PgConnectOptions`, `Url<Postgres>`; \
-            a `redis` makes `redis::Client`, `MultiplexedConnection`, `ConnectionManager`, `Url<Redis>`",
     note = "implement `itest::Inject` for types of your own; the versions of sqlx and redis must be those that itest uses"
 )]
 pub trait Inject: Sized + Send + 'static {
@@ -188,57 +187,55 @@ impl<S: Service> Inject for Url<S> {
     }
 }
 
-/// A value and the lease it came from.
-#[derive(Debug)]
-pub struct Injected<T: Inject> {
+/// A value, and what ends its loan.
+pub struct Injected<T> {
     /// The value.
     pub value: T,
-    lease: Lease<T::Service>,
+    end: End<T>,
 }
 
-impl<T: Inject> Injected<T> {
-    async fn make(lease: &Lease<T::Service>, parameter: &str) -> Result<Self> {
+type End<T> = Box<dyn FnOnce(T) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send>;
+
+impl<T> fmt::Debug for Injected<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Injected").finish_non_exhaustive()
+    }
+}
+
+impl<T> Injected<T> {
+    async fn make(lease: &Lease<T::Service>, parameter: &str) -> Result<Self>
+    where
+        T: Inject,
+    {
         let value = T::inject(lease).await.map_err(|error: Error| {
             error.context(format!(
                 "failed to make the parameter `{parameter}` out of `{}`",
                 lease.label()
             ))
         })?;
+        let lease = lease.clone();
         Ok(Self {
             value,
-            lease: lease.clone(),
+            end: Box::new(move |value: T| Box::pin(async move { value.finish(&lease).await })),
         })
     }
 
     /// Ends the loan of the value.
     pub async fn finish(self, verdict: Verdict) -> Verdict {
         match verdict {
-            Verdict::Passed => T::finish(self.value, &self.lease).await.into(),
+            Verdict::Passed => (self.end)(self.value).await.into(),
             failed @ Verdict::Failed(_) => failed,
         }
     }
 }
 
-/// Makes a parameter whose type says which service it comes from.
+/// Makes a parameter of one of the leases: the one whose service makes values of its type.
 ///
 /// # Errors
 /// When the value can't be made.
 pub async fn inject<T, L, I>(leases: &L, parameter: &str) -> Result<Injected<T>>
 where
-    T: Inject,
-    L: Find<T::Service, I>,
+    L: Makes<T, I>,
 {
-    Injected::make(leases.find(), parameter).await
-}
-
-/// Makes a parameter whose name says which instance it comes from.
-///
-/// # Errors
-/// When the value can't be made.
-pub async fn inject_from<T, S>(lease: &Lease<S>, parameter: &str) -> Result<Injected<T>>
-where
-    T: Inject<Service = S>,
-    S: Service,
-{
-    Injected::make(lease, parameter).await
+    leases.make(parameter).await
 }

@@ -45,6 +45,11 @@ use crate::spec::{Fingerprint, Provider};
 /// to the supervisor: [`Service::Server`], [`Service::Slice`], and back, [`Service::Grant`].
 ///
 /// `tests/user_defined_service.rs` in the repository is a complete one, for memcached.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no service",
+    label = "the function of this name must return a service",
+    note = "a service is a builder that implements `itest::service::Service`, such as what `itest::service::postgres()` returns"
+)]
 pub trait Service: Clone + Send + Sync + 'static {
     /// What configuration and messages call it: `postgres`, `redis`. Lower case letters and underscores.
     const NAME: &'static str;

@@ -28,12 +28,12 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// What requests that share a server have in common. `lease` sets a dedicated server apart.
-    pub(crate) fn server_key(&self, lease: u64) -> Fingerprint {
+    /// What requests that share a server have in common. `number` sets a dedicated server apart.
+    pub(crate) fn server_key(&self, number: u64) -> Fingerprint {
         let mut key = FingerprintBuilder::new("server");
         key.text(&self.service).json(&self.server).json(&self.provision);
         if self.dedicated {
-            key.text(&lease.to_string());
+            key.text(&number.to_string());
         }
         key.finish()
     }

@@ -80,6 +80,8 @@ impl fmt::Debug for Provision {
 /// A URL without its password.
 pub(crate) fn redacted(url: &str) -> String {
     match url::Url::parse(url) {
+        // What follows the colon could be anything.
+        Ok(url) if url.cannot_be_a_base() => format!("{}:***", url.scheme()),
         Ok(mut url) => {
             if url.password().is_some() {
                 let _ = url.set_password(Some("***"));
@@ -101,5 +103,6 @@ mod tests {
             url: "postgres://me:secret@localhost/db?password=secret".into(),
         };
         assert!(!format!("{provision:?}").contains("secret"));
+        assert!(!redacted("me:secret@localhost").contains("secret"));
     }
 }

@@ -51,7 +51,6 @@ pub(super) async fn serve(supervisor: &Arc<Supervisor>, stream: UnixStream) {
         return;
     }
     let lease = Lease {
-        id: supervisor.next_lease(),
         supervisor: supervisor.clone(),
         writer,
         builds: Builds::default(),
@@ -72,7 +71,6 @@ async fn send(writer: &Writer, message: &FromSupervisor) {
 type Builds = Arc<std::sync::Mutex<HashMap<usize, oneshot::Sender<Result<()>>>>>;
 
 struct Lease {
-    id: u64,
     supervisor: Arc<Supervisor>,
     writer: Writer,
     builds: Builds,
@@ -145,16 +143,18 @@ impl Lease {
     async fn acquire(&self, open: &Open, reader: &mut Reader) -> Option<Vec<Granted>> {
         let mut coming = JoinSet::new();
         for (index, request) in open.requests.iter().enumerate() {
+            // A test may have two instances of one service.
+            let number = self.supervisor.next_number();
             let one = One {
                 index,
                 supervisor: self.supervisor.clone(),
                 writer: self.writer.clone(),
                 builds: self.builds.clone(),
-                key: request.server_key(self.id),
+                key: request.server_key(number),
                 anchor: open.anchor,
                 lease: LeaseName {
                     test: open.test.clone(),
-                    unique: format!("{}-{}", self.supervisor.around.owner, self.id),
+                    unique: format!("{}-{number}", self.supervisor.around.owner),
                 },
             };
             let request = request.clone();

@@ -88,7 +88,7 @@ struct Supervisor {
     around: Surroundings,
     servers: Servers,
     lifetime: Lifetime,
-    next_lease: AtomicU64,
+    next_number: AtomicU64,
     start_timeout: std::time::Duration,
 }
 
@@ -124,7 +124,7 @@ impl Supervisor {
             },
             servers: Servers::default(),
             lifetime: Lifetime::new(settings.linger),
-            next_lease: AtomicU64::new(1),
+            next_number: AtomicU64::new(1),
             start_timeout: settings.start_timeout,
             home,
         };
@@ -141,8 +141,9 @@ impl Supervisor {
         })
     }
 
-    fn next_lease(&self) -> u64 {
-        self.next_lease.fetch_add(1, Ordering::Relaxed)
+    /// A number that no other slice of this supervisor's has.
+    fn next_number(&self) -> u64 {
+        self.next_number.fetch_add(1, Ordering::Relaxed)
     }
 
     async fn accept(self: &Arc<Self>, stream: UnixStream) {

@@ -54,6 +54,13 @@ impl Address {
                 .ssl_mode(sqlx::postgres::PgSslMode::Disable)
                 .username("postgres"),
             Self::External { url } => {
+                // sqlx takes any scheme, and would speak to a web server.
+                if !["postgres://", "postgresql://"]
+                    .iter()
+                    .any(|scheme| url.starts_with(scheme))
+                {
+                    return Err(Error::new("ITEST_POSTGRES_URL doesn't begin with `postgres://`"));
+                }
                 PgConnectOptions::from_str(url).context(|| "ITEST_POSTGRES_URL is no PostgreSQL URL")?
             }
         };

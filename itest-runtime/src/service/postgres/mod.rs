@@ -11,6 +11,7 @@ mod inject;
 mod locate;
 mod recipe;
 mod slices;
+mod statements;
 mod steps;
 mod transaction;
 
@@ -229,6 +230,13 @@ impl Service for Postgres {
                     .to_owned(),
             );
         }
+        if failure.contains("unrecognized configuration parameter") || failure.contains("configuration file") {
+            return Some(
+                "the server doesn't take what `postgres(settings(...))` says: write each as `\"name=value\"`, with a name that \
+                 this version knows"
+                    .to_owned(),
+            );
+        }
         let beyond = [
             "permission denied to create role",
             "permission denied to set parameter",
@@ -246,7 +254,10 @@ impl Service for Postgres {
     }
 }
 
-/// An error of sqlx with what was wanted.
+/// An error of sqlx with what was wanted. What the server says comes without the line of *its* source, which sqlx shows.
 pub(crate) fn failed(wanted: &str, error: &sqlx::Error) -> Error {
-    Error::caused(wanted, error)
+    match locate::said(error) {
+        Some(said) => Error::new(said).context(wanted),
+        None => Error::caused(wanted, error),
+    }
 }

@@ -134,6 +134,13 @@ impl PgSlices {
             logins,
             dedicated,
         };
+        if is_native {
+            let closed = "REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC".to_owned();
+            slices
+                .admin
+                .run("failed to close the server's own databases to tests", closed)
+                .await?;
+        }
         if matches!(slices.logins, Logins::Own) {
             let role = format!("CREATE ROLE {} NOLOGIN", ident(&slices.owner_role()));
             slices
@@ -424,6 +431,13 @@ impl Slices for PgSlices {
             .run(
                 "failed to seal a template",
                 format!("ALTER DATABASE {from} RENAME TO {to}"),
+            )
+            .await?;
+        // Every lease's role is a member of the owner of templates, who could open this one again.
+        self.admin
+            .run(
+                "failed to seal a template",
+                format!("ALTER DATABASE {to} OWNER TO CURRENT_USER"),
             )
             .await?;
         self.admin

@@ -1,13 +1,15 @@
 //! What a template is made of, and how it is made, in the test's process.
 
-use std::any::type_name;
+use std::any::{Any, type_name};
 use std::fmt;
 use std::fs;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use sqlx::migrate::{MigrateError, Migration, Migrator};
 use sqlx::{AssertSqlSafe, PgPool};
 
@@ -39,13 +41,24 @@ impl Step {
     {
         let function = move |pool| {
             let made = function(pool);
-            Box::pin(async move { made.await.verdict() }) as Pin<Box<dyn Future<Output = Verdict> + Send>>
+            // The tests that wait for the template are told of a panic, too.
+            let verdict = AssertUnwindSafe(async move { made.await.verdict() }).catch_unwind();
+            let verdict = verdict.map(|ended| ended.unwrap_or_else(|panic| Verdict::Failed(panicked(panic.as_ref()))));
+            Box::pin(verdict) as Pin<Box<dyn Future<Output = Verdict> + Send>>
         };
         Self::Setup {
             name: type_name::<F>(),
             function: Arc::new(function),
         }
     }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("it panicked: {}", text.unwrap_or("(with a value that is no text)"))
 }
 
 impl fmt::Debug for Step {
@@ -156,13 +169,19 @@ async fn migrate(migrator: &Migrator, pool: &PgPool, folder: Option<&Path>) -> R
         Ok(()) => Ok(()),
         Err(MigrateError::ExecuteMigration(error, version)) => {
             let migration = unlocked.iter().find(|migration| migration.version == version);
-            Err(migration_failed(&error, version, migration, folder))
+            Err(migration_failed(&error, version, migration, folder, pool).await)
         }
         Err(error) => Err(Error::caused("failed to migrate", &error)),
     }
 }
 
-fn migration_failed(error: &sqlx::Error, version: i64, migration: Option<&Migration>, folder: Option<&Path>) -> Error {
+async fn migration_failed(
+    error: &sqlx::Error,
+    version: i64,
+    migration: Option<&Migration>,
+    folder: Option<&Path>,
+    pool: &PgPool,
+) -> Error {
     let file = folder
         .and_then(|folder| migration_files(folder).ok())
         .into_iter()
@@ -175,7 +194,7 @@ fn migration_failed(error: &sqlx::Error, version: i64, migration: Option<&Migrat
     let sql = migration
         .map(|migration| migration.sql.as_str().to_owned())
         .unwrap_or_default();
-    locate(&format!("the migration {file} failed"), &sql, error)
+    locate(&format!("the migration {file} failed"), &sql, error, pool).await
 }
 
 fn fixture_path(name: &str, test: &TestContext) -> Result<PathBuf> {
@@ -199,6 +218,6 @@ async fn load_fixture(path: &Path, pool: &PgPool) -> Result<()> {
     let sql = String::from_utf8(read(path)?).context(|| format!("{} is no valid UTF-8", path.display()))?;
     match sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(pool).await {
         Ok(_) => Ok(()),
-        Err(error) => Err(locate(&format!("the fixture {} failed", path.display()), &sql, &error)),
+        Err(error) => Err(locate(&format!("the fixture {} failed", path.display()), &sql, &error, pool).await),
     }
 }

@@ -13,7 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool, Row};
 
 use super::{Isolation, PgGrant, Postgres, failed, steps};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::inject::Lease;
 use crate::service::Used;
 
@@ -156,9 +156,10 @@ pub(super) async fn finish_connection(lease: &Lease<Postgres>, mut connection: P
         // whether it is still ours.
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("25P02") => Ok(()),
         Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code.starts_with("23")) => {
-            Err(Error::caused(
-                "a deferred constraint is violated at the end of the test",
-                &sqlx::Error::Database(error),
+            let error = sqlx::Error::Database(error);
+            Err(failed("a deferred constraint is violated at the end of the test", &error).hint(
+                "a `transaction` is never committed, so deferred constraints are checked when the test ends: leave data that \
+                 satisfies them",
             ))
         }
         Err(error) => Err(failed("failed to end the transaction", &error)),

@@ -1,0 +1,1 @@
+//! The other package of the fleet: its tests are in `tests/`, and only other tests run them.

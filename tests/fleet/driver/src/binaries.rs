@@ -1,0 +1,73 @@
+//! The fleet's test binaries.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+
+use crate::runner;
+
+/// The fleet's test targets.
+pub(crate) const TARGETS: [&str; 3] = ["alpha_one", "alpha_two", "beta"];
+
+/// The workspace that the fleet is in.
+///
+/// # Panics
+/// When this package was moved.
+pub fn workspace() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3);
+    root.expect("this package is three folders deep").to_owned()
+}
+
+/// Which packages and targets cargo builds: with `--workspace`, features are those of a run of everything, and what that has
+/// built is not built again.
+pub(crate) fn selection() -> impl Iterator<Item = &'static str> {
+    ["--workspace", "--offline", "--color=never"]
+        .into_iter()
+        .chain(TARGETS.into_iter().flat_map(|target| ["--test", target]))
+}
+
+/// A copy of a test binary: a program of its own, which can be replaced.
+///
+/// # Panics
+/// When it can't be built or copied.
+pub fn copy_of(target: &str, to: &Path) -> PathBuf {
+    std::fs::copy(path_of(target), to).unwrap_or_else(|error| panic!("{}: {error}", to.display()));
+    to.to_owned()
+}
+
+fn path_of(target: &str) -> &'static Path {
+    static PATHS: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
+    &PATHS.get_or_init(build)[target]
+}
+
+#[derive(Deserialize)]
+struct Message {
+    executable: Option<PathBuf>,
+    target: Option<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+fn build() -> HashMap<String, PathBuf> {
+    let mut cargo = Command::new(runner::cargo());
+    cargo
+        .args(["test", "--no-run", "--message-format=json"])
+        .args(selection());
+    cargo.current_dir(workspace());
+    runner::forget_the_outer_run(&mut cargo);
+    let output = cargo.output().expect("cargo can be started");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "the fleet can't be built: {said}");
+    let messages = String::from_utf8_lossy(&output.stdout);
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Message>(line).ok())
+        .filter_map(|message| Some((message.target?.name, message.executable?)))
+        .collect()
+}
