@@ -79,26 +79,9 @@ impl Admin {
 
     /// Ends everybody's sessions in a database, and waits until they are gone.
     pub(super) async fn end_sessions(&self, database: &str) -> Result<()> {
-        let deadline = Instant::now() + ENDS;
-        loop {
-            let left: i64 = sqlx::query_scalar(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-                 WHERE datname = $1 AND pid <> pg_backend_pid()",
-            )
-            .bind(database)
-            .fetch_one(&self.pool)
-            .await
-            .context(|| "failed to end a database's sessions")?;
-            if left == 0 {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                return Err(Error::new(format!(
-                    "{left} sessions in the database {database} don't end"
-                )));
-            }
-            tokio::time::sleep(LOOK).await;
-        }
+        let connection = self.pool.acquire().await;
+        let mut connection = connection.context(|| "failed to connect")?;
+        end_other_sessions(&mut connection, database).await
     }
 
     /// Makes a database of a template. That someone is just leaving the template is no failure.
@@ -149,6 +132,30 @@ impl Admin {
         }
         let _ = connection.close().await;
         Ok(())
+    }
+}
+
+/// Ends all sessions in a database but the caller's own, and waits until they are gone.
+pub(super) async fn end_other_sessions(own: &mut PgConnection, database: &str) -> Result<()> {
+    let deadline = Instant::now() + ENDS;
+    loop {
+        let left: i64 = sqlx::query_scalar(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+             WHERE datname = $1 AND pid <> pg_backend_pid()",
+        )
+        .bind(database)
+        .fetch_one(&mut *own)
+        .await
+        .context(|| "failed to end a database's sessions")?;
+        if left == 0 {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(Error::new(format!(
+                "{left} sessions in the database {database} don't end"
+            )));
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sqlx::{Connection, PgConnection};
 
-use super::admin::{Admin, ident, literal};
+use super::admin::{self, Admin, ident, literal};
 use super::facts::Sequences;
 use super::grant::{Address, PgGrant};
 use super::{Isolation, PgSpec, external};
@@ -222,13 +222,12 @@ impl PgSlices {
             self.admin.run("failed to lock a lease's clients out", rename).await?;
             slice.role = Some(parked);
         }
-        if let Some(connection) = slice.connection.take() {
-            let _ = connection.close().await;
-        }
-        self.admin.end_sessions(&slice.database).await?;
-        if let Some(template) = slice.template.clone() {
+        let (database, template) = (slice.database.clone(), slice.template.clone());
+        let connection = self.connection(slice).await?;
+        admin::end_other_sessions(connection, &database).await?;
+        if let Some(template) = template {
             let (_, sequences) = self.sealed(&template)?;
-            sequences.restore(self.connection(slice).await?).await?;
+            sequences.restore(connection).await?;
         }
         slice.rollbacks += 1;
         Ok(Recycled::Ready)
