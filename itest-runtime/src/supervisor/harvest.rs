@@ -16,6 +16,7 @@ pub(super) fn harvest(home: &Home) {
     for neighbour in home.neighbours() {
         if let Ok(Some(lock)) = neighbour.try_lock() {
             clear(&neighbour);
+            remove(&neighbour.dir());
             let _ = fs::remove_file(neighbour.lock_path());
             drop(lock);
         }
