@@ -36,13 +36,13 @@ pub struct NativeRecipe {
 /// A program that runs a service.
 #[derive(Debug, Clone, Default)]
 pub struct Program {
-    /// The program's name.
+    /// The program's name. It must tell its version when called with `--version`.
     pub name: String,
-    /// Folders to look into besides `PATH`; one component may be `*`, or contain one.
+    /// Folders to look into besides `PATH`, such as `/usr/lib/postgresql/*/bin`: a component may contain one `*`.
     pub folders: Vec<String>,
     /// The version that is wanted, such as `16` or `7.2`; any if none.
     pub version: Option<String>,
-    /// The oldest version that will do.
+    /// The oldest major version that will do; any if zero.
     pub at_least: u32,
     /// What to install, for a person.
     pub install: String,
