@@ -13,7 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{Connection, PgConnection, PgPool, Row};
 
 use super::{Isolation, PgGrant, Postgres, failed, steps};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::inject::Lease;
 use crate::service::Used;
 
