@@ -104,7 +104,7 @@ pub enum Endpoint {
     Native {
         /// Where it lives.
         place: Place,
-        /// The supervisor's unique name.
+        /// Eight hexadecimal digits that name this use of the server, on every machine.
         owner: String,
         /// Whether it serves one test alone.
         dedicated: bool,
@@ -113,7 +113,7 @@ pub enum Endpoint {
     External {
         /// Its URL.
         url: String,
-        /// The supervisor's unique name.
+        /// Eight hexadecimal digits that name this use of the server, on every machine.
         owner: String,
     },
 }

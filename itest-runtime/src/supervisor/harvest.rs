@@ -27,7 +27,15 @@ pub(super) fn harvest(home: &Home) {
 }
 
 fn clear(home: &Home) {
-    if !home.dir().exists() {
+    // Whoever starts a supervisor makes its home and its log first.
+    let left: Vec<_> = fs::read_dir(home.dir())
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| *path != home.log())
+        .collect();
+    if left.is_empty() {
         return;
     }
     tracing::info!(home = %home.dir().display(), "cleaning up behind a dead supervisor");
@@ -39,12 +47,7 @@ fn clear(home: &Home) {
     for root in roots::usual(home.key()) {
         remove(&root);
     }
-    // The supervisor's log is being written while we clean up its own home.
-    for entry in fs::read_dir(home.dir()).into_iter().flatten().flatten() {
-        if entry.path() != home.log() {
-            remove(&entry.path());
-        }
-    }
+    left.iter().for_each(|path| remove(path));
 }
 
 fn clear_state(state: &State) {

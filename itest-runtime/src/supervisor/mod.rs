@@ -27,7 +27,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::case::{Case, Registered};
 use crate::error::{Context, Error, Result};
 use crate::home::Home;
-use crate::naming::random_hex;
 use crate::provider::Surroundings;
 use crate::service::Driver;
 use crate::wire::ExeStamp;
@@ -106,10 +105,8 @@ impl Supervisor {
         let state = state::StateFile::new(home.state());
         let listener =
             UnixListener::bind(home.socket()).context(|| format!("failed to listen on {}", home.socket().display()))?;
-        let owner = random_hex(4);
         tracing::info!(
             pid = std::process::id(),
-            owner,
             build = crate::wire::BUILD,
             "supervisor starts"
         );
@@ -118,7 +115,6 @@ impl Supervisor {
             drivers: drivers(case),
             around: Surroundings {
                 roots: Roots::new(home.key(), janitor, state),
-                owner,
                 cache_dir: settings.cache_dir(),
                 server_user: settings.server_user.clone(),
             },

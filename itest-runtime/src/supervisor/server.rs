@@ -11,6 +11,7 @@ use super::Supervisor;
 use super::pool::Pool;
 use super::template::Templates;
 use crate::error::{Error, Result};
+use crate::naming::random_hex;
 use crate::os::ProcessId;
 use crate::provider::{self, Endpoint, Instance};
 use crate::service::{Driver, ErasedSlices, PoolSpec};
@@ -28,6 +29,8 @@ const STARTS: usize = 3;
 /// A running server.
 pub(super) struct Server {
     pub(super) service: String,
+    /// In the names of all that is made there.
+    pub(super) owner: String,
     pub(super) slices: Box<dyn ErasedSlices>,
     pub(super) instance: Instance,
     pub(super) templates: Templates,
@@ -199,6 +202,8 @@ async fn watch_over(server: Arc<Server>) {
 async fn start_server(supervisor: &Supervisor, request: &Request) -> Result<Arc<Server>> {
     let driver = supervisor.driver(&request.service)?;
     let began = Instant::now();
+    // Each use of a server has a name of its own: two specs may lead to one external server.
+    let owner = random_hex(4);
     let mut start = 1;
     let (instance, slices) = loop {
         let recipe = driver.recipe(&request.server)?;
@@ -207,6 +212,7 @@ async fn start_server(supervisor: &Supervisor, request: &Request) -> Result<Arc<
             recipe,
             &request.provision,
             request.dedicated,
+            &owner,
             &supervisor.around,
         )
         .await
@@ -234,6 +240,7 @@ async fn start_server(supervisor: &Supervisor, request: &Request) -> Result<Arc<
     );
     Ok(Arc::new(Server {
         service: request.service.clone(),
+        owner,
         slices,
         instance,
         templates: Templates::default(),

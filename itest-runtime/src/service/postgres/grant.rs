@@ -116,6 +116,9 @@ impl PgGrant {
     }
 
     pub(super) fn open_command(&self) -> String {
+        if self.isolation == Isolation::Transaction {
+            return "nothing stays of a `transaction`; to look at its data, write `postgres` without it".to_owned();
+        }
         match &self.address {
             Address::Native { sockets, port } => {
                 format!(

@@ -127,8 +127,8 @@ impl Service for Redis {
         }
     }
 
-    async fn connect(_: &RedisServer, endpoint: &Endpoint) -> Result<RedisSlices> {
-        RedisSlices::connect(endpoint).await
+    async fn connect(server: &RedisServer, endpoint: &Endpoint) -> Result<RedisSlices> {
+        RedisSlices::connect(server.version.as_deref(), endpoint).await
     }
 
     fn url(grant: &RedisGrant) -> Result<String> {

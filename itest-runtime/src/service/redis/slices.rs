@@ -67,7 +67,7 @@ pub struct RedisSlice {
 }
 
 impl RedisSlices {
-    pub(super) async fn connect(endpoint: &Endpoint) -> Result<Self> {
+    pub(super) async fn connect(version: Option<&str>, endpoint: &Endpoint) -> Result<Self> {
         match endpoint {
             Endpoint::Native {
                 place,
@@ -120,6 +120,7 @@ impl RedisSlices {
                 );
                 let home = u32::try_from(info.redis_settings().db()).unwrap_or(0);
                 let mut admin = open(info, owner).await?;
+                check_version(&mut admin, version).await?;
                 let users = match Rules::find(&mut admin).await {
                     Ok(rules) => Users::Own(rules),
                     Err(_) => Users::UrlUser { user, password },
@@ -199,6 +200,22 @@ async fn count_databases(admin: &mut Connection) -> Result<u32> {
     }
     let counted = Script::new(COUNT).invoke_async(admin).await;
     counted.context(|| "failed to count the server's logical databases")
+}
+
+/// Somebody else's server can't be made what the test asks for.
+async fn check_version(admin: &mut Connection, wanted: Option<&str>) -> Result<()> {
+    let Some(wanted) = wanted else { return Ok(()) };
+    let info: String = cmd("INFO")
+        .arg("server")
+        .query_async(admin)
+        .await
+        .context(|| "failed to look up the server's version")?;
+    let found = info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or("unknown").trim();
+    if found == wanted || found.starts_with(&format!("{wanted}.")) {
+        return Ok(());
+    }
+    Err(Error::new(format!("the test asks for Redis {wanted}, and the external server is {found}"))
+        .hint("set ITEST_REDIS_URL to a server of that version, or write `redis(native, …)`"))
 }
 
 /// The ids of the clients in one database, out of what `CLIENT LIST` says.
