@@ -1,5 +1,6 @@
 //! The test process's end of the socket.
 
+mod guest;
 mod start;
 
 use std::future::Future;
