@@ -78,9 +78,11 @@ async fn open(lease: &Lease<Postgres>) -> Result<PgPool> {
     if grant.bare {
         fill(lease, &pool).await?;
     }
-    let transaction: String = sqlx::query_scalar("SELECT pg_current_xact_id()::text")
+    // A raw query is one round trip; a prepared one would be two.
+    let transaction: String = sqlx::raw_sql("SELECT pg_current_xact_id()::text")
         .fetch_one(&pool)
         .await
+        .and_then(|row| row.try_get(0))
         .context(|| "failed to open the transaction")?;
     let _ = lease.session().transaction.set(transaction);
     Ok(pool)
