@@ -47,7 +47,9 @@ fn clear(home: &Home) {
     for root in roots::usual(home.key()) {
         remove(&root);
     }
-    left.iter().for_each(|path| remove(path));
+    for path in &left {
+        remove(path);
+    }
 }
 
 fn clear_state(state: &State) {

@@ -8,14 +8,20 @@ use sqlx::PgPool;
 
 #[integration(redis, harness = false)]
 async fn one_test(mut cache: ConnectionManager) -> redis::RedisResult<()> {
-    let new: bool = redis::cmd("SETNX").arg(&["key", "value"]).query_async(&mut cache).await?;
+    let new: bool = redis::cmd("SETNX")
+        .arg(&["key", "value"])
+        .query_async(&mut cache)
+        .await?;
     assert!(new, "another test's key is in the way");
     Ok(())
 }
 
 #[integration(redis, postgres, harness = false)]
 async fn another_test(mut cache: ConnectionManager, _db: PgPool) -> redis::RedisResult<()> {
-    let new: bool = redis::cmd("SETNX").arg(&["key", "value"]).query_async(&mut cache).await?;
+    let new: bool = redis::cmd("SETNX")
+        .arg(&["key", "value"])
+        .query_async(&mut cache)
+        .await?;
     assert!(new, "another test's key is in the way");
     Ok(())
 }

@@ -3,8 +3,8 @@
 //! A supervisor is known by eight random digits, which are in the name of all it makes there. It lives as long as one of
 //! its sessions does, which the server itself shows to everybody: no clock, no host name, and nothing to renew.
 
-use super::admin::{Admin, ident, sign_of_life};
 use super::PgServer;
+use super::admin::{Admin, ident, sign_of_life};
 use crate::error::{Context, Error, Result};
 
 /// Checks that somebody else's server is what the test asks for: it can't be made so.
@@ -24,8 +24,10 @@ pub(super) async fn check(admin: &Admin, wanted: &PgServer) -> Result<()> {
     if number == version || number.starts_with(&format!("{version}.")) {
         return Ok(());
     }
-    Err(Error::new(format!("the test asks for PostgreSQL {version}, and the external server is {number}"))
-        .hint("set ITEST_POSTGRES_URL to a server of that version, or write `postgres(native, …)`"))
+    Err(Error::new(format!(
+        "the test asks for PostgreSQL {version}, and the external server is {number}"
+    ))
+    .hint("set ITEST_POSTGRES_URL to a server of that version, or write `postgres(native, …)`"))
 }
 
 /// What all our names begin with.

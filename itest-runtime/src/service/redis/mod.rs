@@ -9,7 +9,7 @@ mod slices;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Common, Service, TestContext};
+use super::{Common, Service, TestContext, URL_FILE};
 use crate::error::{Context, Error, Result};
 use crate::provider::{Endpoint, Recipe};
 use crate::spec::Provider;
@@ -154,16 +154,7 @@ impl Service for Redis {
         pool_full.then(|| "give that server more logical databases (`databases` in redis.conf)".to_owned())
     }
 
-    fn open_command(grant: &RedisGrant) -> Option<String> {
-        let url = Url::parse(&grant.server).ok()?;
-        let (host, port) = (url.host_str()?, url.port_or_known_default().unwrap_or(6379));
-        let place = match &grant.socket {
-            Some(socket) => format!("-s {}", socket.display()),
-            None => format!("-h {host} -p {port}"),
-        };
-        Some(format!(
-            "redis-cli {place} -n {} --user '{}' --askpass",
-            grant.database, grant.user
-        ))
+    fn open_command(_: &RedisGrant) -> Option<String> {
+        Some(format!("redis-cli -u {URL_FILE}"))
     }
 }

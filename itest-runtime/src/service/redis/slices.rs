@@ -210,12 +210,18 @@ async fn check_version(admin: &mut Connection, wanted: Option<&str>) -> Result<(
         .query_async(admin)
         .await
         .context(|| "failed to look up the server's version")?;
-    let found = info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or("unknown").trim();
+    let found = info
+        .lines()
+        .find_map(|line| line.strip_prefix("redis_version:"))
+        .unwrap_or("unknown")
+        .trim();
     if found == wanted || found.starts_with(&format!("{wanted}.")) {
         return Ok(());
     }
-    Err(Error::new(format!("the test asks for Redis {wanted}, and the external server is {found}"))
-        .hint("set ITEST_REDIS_URL to a server of that version, or write `redis(native, …)`"))
+    Err(Error::new(format!(
+        "the test asks for Redis {wanted}, and the external server is {found}"
+    ))
+    .hint("set ITEST_REDIS_URL to a server of that version, or write `redis(native, …)`"))
 }
 
 /// The ids of the clients in one database, out of what `CLIENT LIST` says.
