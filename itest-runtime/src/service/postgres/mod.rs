@@ -197,9 +197,7 @@ impl Service for Postgres {
     }
 
     fn recipe(server: &PgServer) -> Recipe {
-        Recipe {
-            native: Some(recipe::native(server)),
-        }
+        Recipe::native(recipe::native(server))
     }
 
     async fn connect(_: &PgServer, endpoint: &Endpoint) -> Result<PgSlices> {

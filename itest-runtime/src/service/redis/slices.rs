@@ -13,7 +13,7 @@ use super::external::Claims;
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
 use crate::provider::Endpoint;
-use crate::service::{LeaseName, PoolSpec, Recycled, Sharing, Slices, Used};
+use crate::service::{LeaseName, Recycled, Slices, Used};
 
 /// What a lease waits for in vain when the server has too few logical databases.
 pub(super) const FULL: &str = "no logical database of the Redis server is free";
@@ -229,14 +229,6 @@ impl Slices for RedisSlices {
     type Spec = ();
     type Grant = RedisGrant;
     type Slice = RedisSlice;
-
-    fn pool(&self, (): &()) -> Result<PoolSpec> {
-        Ok(PoolSpec {
-            name: "databases".to_owned(),
-            template: None,
-            sharing: Sharing::Exclusive,
-        })
-    }
 
     async fn make(&self, (): &()) -> Result<RedisSlice> {
         let database = match &self.databases {
