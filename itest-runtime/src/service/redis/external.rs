@@ -12,7 +12,8 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands, Script, cmd};
 use tokio::task::JoinHandle;
 
-use super::slices::{FULL, flush};
+use super::databases::flush;
+use super::slices::FULL;
 use crate::error::{Context, Error, Result};
 
 /// How long a dead supervisor's databases stay taken.

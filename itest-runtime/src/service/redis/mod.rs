@@ -1,6 +1,7 @@
 //! Redis 6 and later: one server, with a logical database for each test.
 
 mod access;
+mod databases;
 mod external;
 mod inject;
 mod recipe;

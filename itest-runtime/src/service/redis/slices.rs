@@ -5,10 +5,11 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use redis::aio::{MultiplexedConnection, MultiplexedConnection as Connection};
-use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, Script, cmd};
+use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, cmd};
 
 use super::RedisGrant;
 use super::access::{Rules, set_user};
+use super::databases::{count, flush};
 use super::external::Claims;
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
@@ -96,7 +97,7 @@ impl RedisSlices {
                 let rules = Rules::find(&mut admin)
                     .await
                     .context(|| "failed to look up the server's commands")?;
-                let count = count_databases(&mut admin).await?;
+                let count = count(&mut admin).await?;
                 let databases = Databases::Own {
                     count,
                     taken: Mutex::default(),
@@ -124,7 +125,7 @@ impl RedisSlices {
                     Ok(rules) => Users::Own(rules),
                     Err(_) => Users::UrlUser { user, password },
                 };
-                let count = count_databases(&mut admin).await?;
+                let count = count(&mut admin).await?;
                 let claims = Claims::open(admin.clone(), owner, home, count).await?;
                 let address = Address {
                     server: url.clone(),
@@ -185,22 +186,6 @@ async fn open(info: redis::ConnectionInfo, owner: &str) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Counts the first databases that can be selected.
-const COUNT: &str = "
-local count = 0
-while count < 16 and redis.pcall('SELECT', count).ok do count = count + 1 end
-return count";
-
-/// Where we may not ask, no more are counted than servers have by default.
-async fn count_databases(admin: &mut Connection) -> Result<u32> {
-    let answer: redis::RedisResult<Vec<String>> = cmd("CONFIG").arg("GET").arg("databases").query_async(admin).await;
-    if let Some(count) = answer.ok().and_then(|answer| answer.get(1)?.parse().ok()) {
-        return Ok(count);
-    }
-    let counted = Script::new(COUNT).invoke_async(admin).await;
-    counted.context(|| "failed to count the server's logical databases")
-}
-
 /// The ids of the clients in one database, out of what `CLIENT LIST` says.
 fn clients_in(clients: &str, database: u32) -> Vec<&str> {
     let field = |line: &'static str| line;
@@ -210,19 +195,6 @@ fn clients_in(clients: &str, database: u32) -> Vec<&str> {
         .filter(|line| line.split(' ').any(|field| field == db))
         .filter_map(|line| line.split(' ').find_map(|field| field.strip_prefix(id)))
         .collect()
-}
-
-/// In a script, a database that can't be selected stops everything, and the connection itself stays where it is. As plain
-/// commands, a `SELECT` that fails would have the next one flush somebody's data.
-const FLUSH: &str = "redis.call('SELECT', ARGV[1]) return redis.call('FLUSHDB')";
-
-/// Empties a logical database.
-pub(super) async fn flush(admin: &mut Connection, database: u32) -> Result<()> {
-    Script::new(FLUSH)
-        .arg(database)
-        .invoke_async::<()>(admin)
-        .await
-        .context(|| format!("failed to empty the logical database {database}"))
 }
 
 impl Slices for RedisSlices {
