@@ -215,9 +215,7 @@ impl Service for Postgres {
     }
 
     fn recipe(server: &PgServer) -> Recipe {
-        Recipe {
-            native: Some(recipe::native(server)),
-        }
+        Recipe::native(recipe::native(server))
     }
 
     async fn connect(server: &PgServer, endpoint: &Endpoint) -> Result<PgSlices> {

@@ -216,15 +216,18 @@ impl PgSlices {
             .ok_or_else(|| Error::new("a slice has no connection"))
     }
 
+    /// From here on nobody who knows the lease's name gets in.
+    async fn lock_out(&self, slice: &mut PgSlice) -> Result<()> {
+        let Some(role) = &slice.role else { return Ok(()) };
+        let parked = self.next_name("p");
+        let rename = format!("ALTER ROLE {} RENAME TO {}", ident(role), ident(&parked));
+        self.admin.run("failed to lock a lease's clients out", rename).await?;
+        slice.role = Some(parked);
+        Ok(())
+    }
+
     /// After a rollback that was seen, only sequences and stale clients are left to deal with.
     async fn recycle_rolled_back(&self, slice: &mut PgSlice) -> Result<Recycled> {
-        let parked = self.next_name("p");
-        if let Some(role) = &slice.role {
-            // From here on nobody who knows the old name gets in.
-            let rename = format!("ALTER ROLE {} RENAME TO {}", ident(role), ident(&parked));
-            self.admin.run("failed to lock a lease's clients out", rename).await?;
-            slice.role = Some(parked);
-        }
         let (database, template) = (slice.database.clone(), slice.template.clone());
         let connection = self.connection(slice).await?;
         admin::end_other_sessions(connection, &database).await?;
@@ -346,6 +349,7 @@ impl Slices for PgSlices {
     }
 
     async fn recycle(&self, slice: &mut PgSlice, used: Used) -> Result<Recycled> {
+        self.lock_out(slice).await?;
         let may_stay = slice.role.is_some() && slice.rollbacks < ROLLBACKS && !self.dedicated;
         match used {
             Used::RolledBack if may_stay => self.recycle_rolled_back(slice).await,

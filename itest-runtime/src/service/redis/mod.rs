@@ -1,6 +1,7 @@
 //! Redis 6 and later: one server, with a logical database for each test.
 
 mod access;
+mod databases;
 mod external;
 mod inject;
 mod recipe;
@@ -23,6 +24,12 @@ pub use slices::{RedisSlice, RedisSlices};
 /// The server is shared. Keys are the test's own; **pub/sub channels are not**: Redis has them once per server, so use
 /// channel names of your own, or [`Redis::dedicated`]. Commands that reach other tests (`FLUSHALL`, `CONFIG`, `SHUTDOWN`, …)
 /// are refused.
+///
+/// A client must `SELECT` its database, as every client does that is given the whole URL. Redis can't keep one that forgets
+/// to out of database 0, where **it meets every other client that forgets**: nobody's slice is there, and it is emptied
+/// whenever a lease ends, but two tests that run at the same time see each other there. On an external server database 0 is
+/// whatever its owner keeps in it; and where the URL's user may make no users (`ACL SETUSER`), tests log in as that user, and
+/// nothing but their own good manners keeps them from other databases.
 pub fn redis() -> Redis {
     Redis {
         common: Common::default(),
@@ -122,9 +129,7 @@ impl Service for Redis {
     }
 
     fn recipe(server: &RedisServer) -> Recipe {
-        Recipe {
-            native: Some(recipe::native(server)),
-        }
+        Recipe::native(recipe::native(server))
     }
 
     async fn connect(server: &RedisServer, endpoint: &Endpoint) -> Result<RedisSlices> {
