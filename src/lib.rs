@@ -1,6 +1,455 @@
-//! # itest
+//! A testing DSL: one attribute on a test function says which real servers the test needs.
 //!
-//! Integration tests on real servers: one annotation, a clean slice for every test.
+//! The runtime finds or starts them, gives this test a clean *slice* of each, and puts everything back afterwards. The
+//! [README](https://github.com/itest-rs/itest#readme) is the overview, with the configuration, the limits of each
+//! guarantee, and a FAQ by error message; this is the manual.
+//!
+//! - [A first test](#a-first-test)
+//! - [Declaring services](#declaring-services)
+//! - [Parameters](#parameters)
+//! - [Isolation](#isolation)
+//! - [Templates](#templates)
+//! - [Test options](#test-options)
+//! - [When a test fails](#when-a-test-fails)
+//! - [With rstest](#with-rstest)
+//! - [Configuration](#configuration)
+//! - [Defining a service](#defining-a-service)
+//! - [How it works](#how-it-works)
+//! - [Limits](#limits)
+//!
+//! # A first test
+//!
+//! ```
+//! use itest::integration;
+//! use sqlx::PgPool;
+//!
+//! #[integration(postgres)]
+//! # #[rustfmt::rstest]
+//! async fn the_server_can_count(db: PgPool) -> anyhow::Result<()> {
+//!     let sum: i32 = sqlx::query_scalar("SELECT 1 + 1").fetch_one(&db).await?;
+//!     assert_eq!(sum, 2);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! It is a test like any other: `cargo nextest run`, `cargo test`, `#[ignore]`, `#[should_panic]`, filters and IDEs work
+//! on it. The function is `async` or not, takes parameters by `T`, `&T` or `&mut T`, and returns nothing or a
+//! `Result<(), E>` with `E: Debug`. An `async` body runs on a tokio runtime that the attribute makes, so `#[tokio::test]`
+//! must not stand besides it; a body that isn't `async` runs where it may block.
+//!
+//! # Declaring services
+//!
+//! In the attribute stand services, and [test options](#test-options). A service's parentheses are calls of a builder:
+//!
+//! | written | called |
+//! |---|---|
+//! | `version = "16"` | [`.version("16")`](service::Postgres::version) |
+//! | `fixtures("users", "orders")` | [`.fixtures(["users", "orders"])`](service::Postgres::fixtures) |
+//! | `transaction` | [`.transaction()`](service::Postgres::transaction) |
+//!
+//! So the options of `postgres` are the methods of [`service::Postgres`], and those of `redis` the methods of
+//! [`service::Redis`]; the compiler checks them, and shows the word that is wrong.
+//!
+//! ```
+//! # use itest::integration;
+//! # use sqlx::PgPool;
+//! #[integration(postgres(version = "15", settings("work_mem=64MB", "log_statement=all")), redis(version = "7"))]
+//! # #[rustfmt::rstest]
+//! async fn both_are_of_the_version_we_run(db: PgPool, cache: redis::Client) {
+//!     // ...
+//! }
+//! ```
+//!
+//! **Tests that ask for the same server share it.** `version` and `settings` shape the server: each combination is a
+//! server of its own. All other options shape the slice.
+//!
+//! ## Instances
+//!
+//! Two services of a kind need names. The parameter of that name then gets it, whatever its type:
+//!
+//! ```
+//! # use itest::integration;
+//! # use sqlx::{PgConnection, PgPool};
+//! #[integration(orders = postgres, billing = postgres(transaction), redis)]
+//! # #[rustfmt::rstest]
+//! async fn an_order_is_billed(orders: PgPool, billing: &mut PgConnection, cache: redis::Client) {
+//!     // ...
+//! }
+//! ```
+//!
+//! # Parameters
+//!
+//! Without a name, a parameter's *type* says which service it is from: every type that implements [`Inject`] names its
+//! service. A type that no declared service provides is a compile error on that parameter.
+//!
+//! | type | from | what it is |
+//! |---|---|---|
+//! | `sqlx::PgPool` | `postgres` | a pool; all values of one instance share it |
+//! | `sqlx::PgConnection` | `postgres` | one connection, usually taken as `&mut PgConnection` |
+//! | `sqlx::Transaction<'static, sqlx::Postgres>` | `postgres` | an open transaction, rolled back unless the test commits it |
+//! | `sqlx::postgres::PgConnectOptions` | `postgres` | for a pool or a connection of your own making |
+//! | [`Url<service::Postgres>`](Url) | `postgres` | `postgres://user:password@host:port/database` |
+//! | `redis::Client` | `redis` | a client that connects when asked |
+//! | `redis::aio::MultiplexedConnection` | `redis` | a connection |
+//! | `redis::aio::ConnectionManager` | `redis` | a connection that is made anew when it breaks |
+//! | [`Url<service::Redis>`](Url) | `redis` | `redis://user:password@host:port/database` |
+//!
+//! A [`Url`] is for what isn't Rust, or isn't this process:
+//!
+//! ```
+//! # use itest::{Url, integration};
+//! # use itest::service::{Postgres, Redis};
+//! # use std::process::Command;
+//! #[integration(postgres, redis)]
+//! # #[rustfmt::rstest]
+//! fn the_program_says_that_it_is_healthy(database: Url<Postgres>, cache: Url<Redis>) {
+//!     let status = Command::new("my-service")
+//!         .arg("--check")
+//!         .env("DATABASE_URL", database.as_str())
+//!         .env("REDIS_URL", cache.as_str())
+//!         .status()
+//!         .expect("it starts");
+//!     assert!(status.success());
+//! }
+//! ```
+//!
+//! ## Types of your own
+//!
+//! Implement [`Inject`] for what your tests would otherwise make in their first lines:
+//!
+//! ```
+//! use itest::service::Postgres;
+//! use itest::{Inject, Lease, integration};
+//! use sqlx::PgPool;
+//!
+//! struct Users {
+//!     db: PgPool,
+//! }
+//!
+//! impl Inject for Users {
+//!     type Service = Postgres;
+//!
+//!     async fn inject(lease: &Lease<Postgres>) -> itest::Result<Self> {
+//!         Ok(Self { db: PgPool::inject(lease).await? })
+//!     }
+//! }
+//!
+//! #[integration(postgres(migrations = "./migrations"))]
+//! # #[rustfmt::rstest]
+//! async fn nobody_is_there_yet(users: Users) -> sqlx::Result<()> {
+//!     let count: i64 = sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(&users.db).await?;
+//!     assert_eq!(count, 0);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Isolation
+//!
+//! How far the slice is the test's own is one word among a service's options:
+//!
+//! - [`database`](service::Postgres::database), the default: the test may do anything that its database allows, with any
+//!   number of connections and processes. It owns the database, but is no superuser.
+//! - [`transaction`](service::Postgres::transaction): the database is used again by other tests afterwards, so all that
+//!   this one does is rolled back. `PgPool` is then a pool of one connection whose transaction is already open, and the
+//!   code's own `begin()` makes a savepoint. What asks for a second connection fails, after 3 s at most, and the hint
+//!   says why.
+//! - [`shared`](service::Postgres::shared): none. All tests of the same template use one database at the same time.
+//! - [`dedicated`](service::Postgres::dedicated): a server for this test alone. It is a superuser there ([for
+//!   Redis](service::Redis::dedicated): every command is allowed). Starting one takes a while; prefer a slice.
+//!
+//! With `transaction`, before the rollback at the end of a test that passed, deferred constraints are checked: a
+//! violation fails the test, as the commit would have. Sequences, which no rollback sets back, are set back for the next
+//! test. Some things are out of reach: other connections see nothing, a failed statement ends the transaction (unless it
+//! failed in a savepoint), `NOTIFY` isn't delivered, `now()` stands still, and `VACUUM`, `CREATE INDEX CONCURRENTLY`,
+//! `CREATE DATABASE` and procedures that commit fail. If in doubt, leave the word out.
+//!
+//! Redis has one isolation besides `dedicated`: a logical database, and an ACL user that can't leave it. Pub/sub channels
+//! are shared by the whole server.
+//!
+//! # Templates
+//!
+//! The content that every slice starts from: what [`migrations`](service::Postgres::migrations),
+//! [`migrator`](service::Postgres::migrator), [`fixtures`](service::Postgres::fixtures) and
+//! [`setup`](service::Postgres::setup) make, in the order in which they are written.
+//!
+//! ```
+//! # use itest::integration;
+//! # use sqlx::{PgPool, migrate::Migrator};
+//! // As a rule `sqlx::migrate!()` in your crate.
+//! static MIGRATOR: Migrator = Migrator::DEFAULT;
+//!
+//! async fn a_thousand_users(db: PgPool) -> sqlx::Result<()> {
+//!     sqlx::query("INSERT INTO users SELECT 'user ' || n FROM generate_series(1, 1000) n").execute(&db).await?;
+//!     Ok(())
+//! }
+//!
+//! #[integration(postgres(migrator = MIGRATOR, setup = a_thousand_users, transaction))]
+//! # #[rustfmt::rstest]
+//! async fn a_page_has_twenty(db: PgPool) {
+//!     // ...
+//! }
+//! ```
+//!
+//! The first test that needs a template builds it, in a blank database and with the code above; it says so on stderr.
+//! Others wait. Then the template is sealed, and every test of it gets a clone. If the builder dies, another one takes
+//! over; if the build fails, all tests of that run which need it are told the same error, with file and line where
+//! PostgreSQL says it.
+//!
+//! A template is known by its fingerprint: of migrations and fixtures the names and contents, of a migrator the versions
+//! and checksums, of a setup function its path and the test binary. It lives as long as the server does. A setup function
+//! that depends on anything else (a clock, a variable of the environment, another file) is not noticed to have changed.
+//!
+//! The builder owns what it makes, and each test's role is a member of that owner. It isn't a superuser.
+//!
+//! # Test options
+//!
+//! | option | meaning | unless given |
+//! |---|---|---|
+//! | `timeout = "30s"` | how long one attempt may take, once its slices are there | `ITEST_TIMEOUT`, else no limit |
+//! | `retries = 2` | how many more attempts a failing test gets, each with slices of its own | 0 |
+//! | `retry_delay = "100ms"` | the pause between two attempts | none |
+//! | `flavor = "multi_thread"` | the kind of tokio runtime | `"current_thread"` |
+//! | `worker_threads = 4` | the threads of a `multi_thread` runtime | one for each core |
+//! | `crate = path::to::itest` | where this crate is, if another one re-exports it | found in `Cargo.toml` |
+//!
+//! ```
+//! # use itest::integration;
+//! #[integration(redis, timeout = "10s", retries = 1, flavor = "multi_thread", worker_threads = 2)]
+//! # #[rustfmt::rstest]
+//! async fn a_stream_is_read_by_two(cache: &redis::Client) {
+//!     // ...
+//! }
+//! ```
+//!
+//! # When a test fails
+//!
+//! Under its panic or error stand the lines that PostgreSQL logged for this test alone, and a hint where the failure's
+//! text shows that a limit of the slice is the cause:
+//!
+//! ```text
+//! ---- itest: roles_are_made failed
+//!   error returned from database: permission denied to create role
+//!   what postgres logged for this test:
+//!     2026-11-24 03:01:48.299 UTC [8497] roles_are_made#410c3068-38@itest_410c3068_s35 ERROR:  permission denied to create role
+//!     2026-11-24 03:01:48.299 UTC [8497] roles_are_made#410c3068-38@itest_410c3068_s35 STATEMENT:  CREATE ROLE somebody
+//!   hint: roles, settings and other things of the whole server are shared by all tests; for a server of the test's own, where it
+//!         is a superuser, write `postgres(dedicated)`
+//! ```
+//!
+//! The test's name is part of its role's name, so it is also in `pg_stat_activity` and, for Redis, in `CLIENT LIST`.
+//!
+//! With `ITEST_KEEP=10m` the slices of a failed test stay that long, and the command that opens each is shown (for a
+//! PostgreSQL of this machine a `psql` that needs no password).
+//!
+//! # With rstest
+//!
+//! Above `#[rstest]`, parameters that carry an attribute (`#[case]`, `#[values]`, `#[from]`, `#[future]`, …) are filled
+//! by rstest, and all others are injected. A case's value may appear in a service's parentheses. With `retries`, the
+//! values must be `Clone`.
+//!
+//! ```
+//! use itest::integration;
+//! use rstest::rstest;
+//! use sqlx::PgPool;
+//!
+//! #[integration(postgres)]
+//! #[rstest]
+//! #[case::letters("ada", 3)]
+//! #[case::none("", 0)]
+//! async fn lengths(db: &PgPool, #[case] text: &str, #[case] length: i32) -> sqlx::Result<()> {
+//!     let found: i32 = sqlx::query_scalar("SELECT length($1)").bind(text).fetch_one(db).await?;
+//!     assert_eq!(found, length);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Below `#[rstest]` it works, too, if the parameters to inject carry `#[ignore]`; an `async fn` is then to be annotated
+//! with [`#[itest::test]`](macro@test), because rstest wants to see an attribute of that name.
+//!
+//! # Configuration
+//!
+//! Tests say what they need; where it comes from is said outside of them, by `ITEST_*` variables or by `itest.toml` next
+//! to the workspace's `Cargo.lock`. The README has the table. The most useful ones:
+//!
+//! | | |
+//! |---|---|
+//! | `ITEST_POSTGRES_URL=postgres://…` | use that server instead of starting one |
+//! | `ITEST_POSTGRES_BIN=/usr/lib/postgresql/16/bin` | start that one |
+//! | `ITEST_KEEP=10m` | keep the data of failed tests |
+//! | `ITEST_LINGER=10m` | keep servers warm between runs; `0` ends them at once |
+//!
+//! # Defining a service
+//!
+//! A service is a function that returns a builder, and the builder implements [`service::Service`]; what makes, grants
+//! and recycles slices in the supervisor implements [`service::Slices`]. Here is a whole one: memcached, in which a slice
+//! is a prefix of keys.
+//!
+//! ```
+//! use itest::provider::{DeathSignal, Endpoint, Launch, NativeRecipe, Program, Recipe};
+//! use itest::service::{Common, LeaseName, PoolSpec, Recycled, Service, Sharing, Slices, TestContext, Used};
+//! use itest::{Context, Error, Result, Url, integration};
+//!
+//! /// What the attribute calls.
+//! fn memcached() -> Memcached {
+//!     Memcached::default()
+//! }
+//!
+//! #[derive(Clone, Default)]
+//! struct Memcached {
+//!     common: Common,
+//!     megabytes: Option<u32>,
+//! }
+//!
+//! impl Memcached {
+//!     /// `megabytes = 16`
+//!     fn megabytes(mut self, megabytes: u32) -> Self {
+//!         self.megabytes = Some(megabytes);
+//!         self
+//!     }
+//! }
+//!
+//! impl Service for Memcached {
+//!     const NAME: &'static str = "memcached";
+//!     type Server = Option<u32>; // What shapes the server: equal values share one.
+//!     type Slice = (); // What shapes the slice.
+//!     type Grant = (u16, String); // What a test needs to know: here the port and its prefix.
+//!     type Slices = Prefixes;
+//!     type Session = ();
+//!
+//!     fn common(&self) -> &Common {
+//!         &self.common
+//!     }
+//!
+//!     fn server(&self) -> Option<u32> {
+//!         self.megabytes
+//!     }
+//!
+//!     fn slice(&self, _: &TestContext) -> Result<()> {
+//!         Ok(())
+//!     }
+//!
+//!     fn recipe(megabytes: &Option<u32>) -> Recipe {
+//!         let megabytes = megabytes.unwrap_or(64).to_string();
+//!         Recipe {
+//!             native: Some(NativeRecipe {
+//!                 program: Program {
+//!                     name: "memcached".into(),
+//!                     folders: vec!["/usr/bin".into(), "/usr/local/bin".into(), "/opt/homebrew/bin".into()],
+//!                     install: "install it: `apt-get install memcached`".into(),
+//!                     ..Program::default()
+//!                 },
+//!                 prepare: None,
+//!                 launch: Box::new(move |place| Launch {
+//!                     args: ["-l", "127.0.0.1", "-p", &place.port.to_string(), "-m", &megabytes]
+//!                         .map(str::to_owned)
+//!                         .to_vec(),
+//!                     ..Launch::default()
+//!                 }),
+//!                 refuses_root: true,
+//!                 death_signal: DeathSignal::Kill,
+//!             }),
+//!         }
+//!     }
+//!
+//!     /// Tried until it succeeds: it is the readiness probe, too.
+//!     async fn connect(_: &Option<u32>, endpoint: &Endpoint) -> Result<Prefixes> {
+//!         let Endpoint::Native { place, .. } = endpoint else {
+//!             return Err(Error::new("only the native provider is written yet"));
+//!         };
+//!         let connected = tokio::net::TcpStream::connect(("127.0.0.1", place.port)).await;
+//!         connected.context(|| "failed to connect")?;
+//!         Ok(Prefixes { port: place.port })
+//!     }
+//!
+//!     fn url((port, prefix): &(u16, String)) -> Result<String> {
+//!         Ok(format!("memcached://127.0.0.1:{port}/{prefix}"))
+//!     }
+//! }
+//!
+//! /// The supervisor's end.
+//! struct Prefixes {
+//!     port: u16,
+//! }
+//!
+//! impl Slices for Prefixes {
+//!     type Spec = ();
+//!     type Grant = (u16, String);
+//!     type Slice = ();
+//!
+//!     fn pool(&self, (): &()) -> Result<PoolSpec> {
+//!         Ok(PoolSpec { name: "prefixes".into(), template: None, sharing: Sharing::Exclusive })
+//!     }
+//!
+//!     async fn make(&self, (): &()) -> Result<()> {
+//!         Ok(())
+//!     }
+//!
+//!     async fn grant(&self, (): &mut (), (): &(), lease: &LeaseName) -> Result<(u16, String)> {
+//!         Ok((self.port, lease.unique.clone())) // No two leases have the same.
+//!     }
+//!
+//!     async fn recycle(&self, (): &mut (), _: Used) -> Result<Recycled> {
+//!         Ok(Recycled::Ready) // The next lease has another prefix.
+//!     }
+//!
+//!     async fn destroy(&self, (): ()) {}
+//! }
+//!
+//! #[integration(memcached(megabytes = 16))]
+//! # #[rustfmt::rstest]
+//! async fn a_value_is_cached(cache: Url<Memcached>) {
+//!     // ...
+//! }
+//! ```
+//!
+//! It is configured like the others: `ITEST_MEMCACHED_BIN`, `[memcached]` in `itest.toml`. Since only the binaries that
+//! declare it know it, it gets a supervisor of its own, which one of those binaries becomes.
+//! `tests/user_defined_service.rs` in the repository is a fuller one, with a client to inject and real recycling.
+//!
+//! # How it works
+//!
+//! ```text
+//!  cargo nextest run
+//!    ├─ test process ──────┐ unix socket, one connection = one lease
+//!    ├─ test process ──────┤
+//!    └─ test process ──────┴──► supervisor ──► postgres, redis, … (child processes, or URLs)
+//! ```
+//!
+//! `cargo nextest run` runs every test in its own process, so nothing that lives in a process can be shared there.
+//! Servers, slices and leases therefore belong to a **supervisor**: a test binary, started once more by the first test
+//! that finds none, in a session of its own and with its output in a log file. There is one for each user, workspace and
+//! build of the runtime (a second one, at times, for services of your own). Its socket, lock, log and state lie in a
+//! folder of mode 0700, `ITEST_DIR`. It ends when no lease is open, the cargo or nextest process that its tests belonged
+//! to is gone, and it has lingered.
+//!
+//! **The life of a test:**
+//! 1. Load the configuration. Connect to the supervisor, or start it.
+//! 2. Ask for all slices in one message. Missing servers are started side by side, each once, however many tests ask.
+//! 3. If a template is missing, build it, or wait for the test that does.
+//! 4. Inject each parameter, and run the body under its timeout.
+//! 5. If it failed, collect the diagnosis before the slices go.
+//! 6. End the lease. The supervisor recycles the slices in the background: no test waits for another one's cleaning.
+//!
+//! **Why nothing is left behind:** a lease is a connection, so the kernel ends it with the test, however the test ends.
+//! Servers carry the parent-death signal, so they end with the supervisor. A small shell process, the janitor, waits for
+//! the supervisor's end and removes its folders. And each supervisor that starts first removes what dead ones left on
+//! this machine, and on the external servers that it uses.
+//!
+//! A supervisor whose binary was built anew takes no more tests and ends with its last lease; the next test starts
+//! another.
+//!
+//! # Limits
+//!
+//! - Unix only. On systems other than Linux there is no parent-death signal: the janitor ends the servers.
+//! - Servers come from programs on this machine, or from URLs. There is no provider for containers yet.
+//! - Servers are tuned for data that nobody will miss: nothing of them survives a crash, by intent. PostgreSQL runs
+//!   without fsync and autovacuum, with `wal_level = minimal`; `settings(…)` comes last and wins.
+//! - What belongs to a whole server can't be sliced: roles, `ALTER SYSTEM`, tablespaces, Redis' pub/sub channels and
+//!   settings. Use `dedicated`.
+//! - A test harness of your own must know libtest's `--exact NAME --nocapture --include-ignored`. With one that doesn't,
+//!   the supervisor lives within the process of the first test, and ends with it.
+//! - With an external PostgreSQL whose user is no superuser, all tests log in as that user: `psql` of one test could open
+//!   the database of another, if it knew its name.
 
 // The attribute's expansion names this crate by `::itest`, also in its own tests.
 extern crate self as itest;

@@ -23,6 +23,7 @@ fn dies(program: &str, said: &str) {
     let mut run = run.start();
     run.wait_until_held();
     kill(harbour.server(program));
+    harbour.wait_until_gone(&[program]);
     run.release();
     let ended = run.wait();
     ended.check(10, &[held]);

@@ -8,6 +8,7 @@
 )]
 
 pub(crate) mod notes;
+pub(crate) mod outside;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::UnixStream;
 
-use super::SUPERVISE;
+use super::{SUPERVISE, guest};
 use crate::case::Case;
 use crate::config::Config;
 use crate::error::{Context, Error, Result};
@@ -19,11 +19,9 @@ use crate::os;
 use crate::supervisor::{self, Settings};
 
 /// How often the socket is tried while a supervisor starts.
-const TRY: Duration = Duration::from_millis(2);
+pub(super) const TRY: Duration = Duration::from_millis(2);
 /// How long a supervisor may take until it listens, before this process becomes the supervisor itself.
-const LISTENS: Duration = Duration::from_secs(10);
-/// How long an ending supervisor may hold the lock.
-const ENDS: Duration = Duration::from_mins(1);
+pub(super) const LISTENS: Duration = Duration::from_secs(10);
 
 /// A connection to the supervisor. `older` is a supervisor (its pid, its leases) that runs an older build and is ending.
 pub(super) async fn connect(
@@ -32,9 +30,11 @@ pub(super) async fn connect(
     home: &Home,
     older: Option<(u32, usize)>,
 ) -> Result<UnixStream> {
-    let deadline = Instant::now() + ENDS;
+    // An ending supervisor stops servers and waits for the tests that have leases.
+    let deadline = Instant::now() + 2 * config.start_timeout;
     loop {
-        if let Some(stream) = try_connect(home).await? {
+        let guest = guest::instead_of(home);
+        if let Some(stream) = try_connect(guest.as_ref().unwrap_or(home)).await? {
             return Ok(stream);
         }
         if let Some(lock) = home.try_lock()? {
@@ -47,7 +47,7 @@ pub(super) async fn connect(
     }
 }
 
-async fn try_connect(home: &Home) -> Result<Option<UnixStream>> {
+pub(super) async fn try_connect(home: &Home) -> Result<Option<UnixStream>> {
     match UnixStream::connect(home.socket()).await {
         Ok(stream) => Ok(Some(stream)),
         Err(error)
@@ -71,7 +71,9 @@ fn held(home: &Home, older: Option<(u32, usize)>) -> Error {
             "an older supervisor (pid {pid}) is still running, from before these tests were built anew; it ends when its \
              leases do, and had {leases} of them"
         ))
-        .hint(format!("wait until the other run has ended, or run `kill {pid}`")),
+        .hint(format!(
+            "wait until the other run has ended, or run `kill {pid}`; ITEST_START_TIMEOUT says how long to wait"
+        )),
         None => Error::new(format!(
             "no supervisor listens at {}, and yet something holds the lock {}",
             home.socket().display(),
@@ -110,24 +112,11 @@ async fn start(case: &'static Case, config: &Config, home: &Home, lock: File) ->
         tokio::time::sleep(TRY).await;
     }
     // The harness knows no `--exact`: nothing in that process became a supervisor.
-    start_here(case, settings, for_fallback)?;
-    let deadline = Instant::now() + LISTENS;
-    loop {
-        if let Some(stream) = try_connect(home).await? {
-            return Ok(stream);
-        }
-        if Instant::now() > deadline {
-            return Err(Error::new(
-                "the supervisor could not be started, neither as a process of its own nor in this one",
-            )
-            .log("it said", last_log_lines(home)));
-        }
-        tokio::time::sleep(TRY).await;
-    }
+    guest::start(case, config, home, for_fallback).await
 }
 
 fn spawn(case: &Case, home: &Home, settings: &Settings, lock: File) -> Result<Child> {
-    let exe = std::env::current_exe().context(|| "failed to find this test binary")?;
+    let exe = os::own_program().context(|| "failed to find this test binary")?;
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -167,16 +156,4 @@ fn spawn(case: &Case, home: &Home, settings: &Settings, lock: File) -> Result<Ch
     command
         .spawn()
         .context(|| format!("failed to start {} as the supervisor", exe.display()))
-}
-
-fn start_here(case: &'static Case, settings: Settings, lock: File) -> Result<()> {
-    std::thread::Builder::new()
-        .name("itest-supervisor".to_owned())
-        .spawn(move || {
-            if let Err(error) = supervisor::serve(&settings, lock, case) {
-                eprintln!("the supervisor failed: {}", error.render());
-            }
-        })
-        .map(|_| ())
-        .context(|| "failed to start the supervisor's thread")
 }

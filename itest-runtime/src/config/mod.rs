@@ -25,7 +25,7 @@ pub(crate) struct Config {
     pub(crate) keep: Option<Duration>,
     /// How long a test without a `timeout` of its own may take.
     pub(crate) timeout: Option<Duration>,
-    /// How long a server may take to become ready.
+    /// How long a server may take to become ready; a test waits twice as long for a supervisor that is ending.
     pub(crate) start_timeout: Duration,
     /// The user that servers run as when the tests run as root.
     pub(crate) server_user: Option<String>,

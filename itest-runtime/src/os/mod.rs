@@ -13,6 +13,7 @@ mod portable;
 use portable as imp;
 
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::{Deserialize, Serialize};
@@ -58,14 +59,24 @@ pub(crate) fn anchor() -> ProcessId {
         let Some(parent) = imp::parent_of(pid).filter(|parent| *parent > 1) else {
             break;
         };
-        if imp::name_of(parent).is_some_and(|name| name.starts_with("cargo"))
-            && let Some(anchor) = ProcessId::of(parent)
-        {
-            return anchor;
+        if imp::name_of(parent).is_some_and(|name| name.starts_with("cargo")) {
+            // If it was killed just now, this test is the last of its run: no cargo further up is its runner.
+            return ProcessId::of(parent).unwrap_or_else(ProcessId::own);
         }
         pid = parent;
     }
     ProcessId::own()
+}
+
+/// The program that this process runs, also when it has been built anew since and its file is gone.
+pub(crate) fn own_program() -> std::io::Result<PathBuf> {
+    let exe = std::env::current_exe()?;
+    let link = Path::new("/proc/self/exe");
+    Ok(if exe.exists() || !link.exists() {
+        exe
+    } else {
+        link.to_owned()
+    })
 }
 
 /// Sends `signal` to the child when the thread that starts it ends, where the system can do that.

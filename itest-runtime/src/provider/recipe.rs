@@ -29,18 +29,20 @@ pub struct NativeRecipe {
     pub refuses_root: bool,
     /// The signal that ends the server at once and in order.
     pub death_signal: DeathSignal,
+    /// Removes what the server leaves outside its folder if it is killed. Called when it is gone, while its folder is there.
+    pub sweep: Option<fn(&Place)>,
 }
 
 /// A program that runs a service.
 #[derive(Debug, Clone, Default)]
 pub struct Program {
-    /// The program's name.
+    /// The program's name. It must tell its version when called with `--version`.
     pub name: String,
-    /// Folders to look into besides `PATH`; one component may be `*`, or contain one.
+    /// Folders to look into besides `PATH`, such as `/usr/lib/postgresql/*/bin`: a component may contain one `*`.
     pub folders: Vec<String>,
     /// The version that is wanted, such as `16` or `7.2`; any if none.
     pub version: Option<String>,
-    /// The oldest version that will do.
+    /// The oldest major version that will do; any if zero.
     pub at_least: u32,
     /// What to install, for a person.
     pub install: String,
@@ -102,7 +104,7 @@ pub enum Endpoint {
     Native {
         /// Where it lives.
         place: Place,
-        /// The supervisor's unique name.
+        /// Eight hexadecimal digits that name this use of the server, on every machine.
         owner: String,
         /// Whether it serves one test alone.
         dedicated: bool,
@@ -111,7 +113,7 @@ pub enum Endpoint {
     External {
         /// Its URL.
         url: String,
-        /// The supervisor's unique name.
+        /// Eight hexadecimal digits that name this use of the server, on every machine.
         owner: String,
     },
 }

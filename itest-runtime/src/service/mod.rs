@@ -115,7 +115,8 @@ pub trait Service: Clone + Send + Sync + 'static {
         None
     }
 
-    /// The command that opens the slice for a person.
+    /// The command that opens the slice for a person. [`URL_FILE`] in it stands for the slice's URL, which the shell reads
+    /// from a file: no secret stands in a log.
     fn open_command(grant: &Self::Grant) -> Option<String> {
         let _ = grant;
         None
@@ -256,6 +257,9 @@ impl LeaseName {
         crate::naming::lease_name(&self.test, &self.unique, limit)
     }
 }
+
+/// Stands for the slice's URL in [`Service::open_command`].
+pub const URL_FILE: &str = "{url}";
 
 /// The options that every service has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

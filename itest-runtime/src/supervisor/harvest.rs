@@ -16,6 +16,7 @@ pub(super) fn harvest(home: &Home) {
     for neighbour in home.neighbours() {
         if let Ok(Some(lock)) = neighbour.try_lock() {
             clear(&neighbour);
+            remove(&neighbour.dir());
             let _ = fs::remove_file(neighbour.lock_path());
             drop(lock);
         }
@@ -26,7 +27,15 @@ pub(super) fn harvest(home: &Home) {
 }
 
 fn clear(home: &Home) {
-    if !home.dir().exists() {
+    // Whoever starts a supervisor makes its home and its log first.
+    let left: Vec<_> = fs::read_dir(home.dir())
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| *path != home.log())
+        .collect();
+    if left.is_empty() {
         return;
     }
     tracing::info!(home = %home.dir().display(), "cleaning up behind a dead supervisor");
@@ -38,11 +47,8 @@ fn clear(home: &Home) {
     for root in roots::usual(home.key()) {
         remove(&root);
     }
-    // The supervisor's log is being written while we clean up its own home.
-    for entry in fs::read_dir(home.dir()).into_iter().flatten().flatten() {
-        if entry.path() != home.log() {
-            remove(&entry.path());
-        }
+    for path in &left {
+        remove(path);
     }
 }
 

@@ -108,7 +108,7 @@ impl Pool {
             state.waiting.push_back(tell);
             if state.coming < state.waiting.len() {
                 state.coming += 1;
-                tokio::spawn(self.clone().make());
+                self.server.spawn(self.clone().make());
             }
         }
         told.await
@@ -116,7 +116,10 @@ impl Pool {
     }
 
     async fn make(self: Arc<Self>) {
-        let made = self.server.slices.make(&self.spec).await;
+        let made = match self.server.death() {
+            None => self.server.slices.make(&self.spec).await,
+            Some(death) => Err(death.clone()),
+        };
         self.arrive(made);
     }
 
@@ -171,7 +174,7 @@ impl Drop for Held {
             && self.pool.server.is_usable()
         {
             self.pool.state().coming += 1;
-            tokio::spawn(self.pool.clone().recycle(slice, self.used));
+            self.pool.server.spawn(self.pool.clone().recycle(slice, self.used));
         }
     }
 }

@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::Supervisor;
 use super::pool::Pool;
 use super::template::Templates;
 use crate::error::{Error, Result};
+use crate::naming::random_hex;
 use crate::os::ProcessId;
 use crate::provider::{self, Endpoint, Instance};
 use crate::service::{Driver, ErasedSlices, PoolSpec};
@@ -27,10 +29,14 @@ const STARTS: usize = 3;
 /// A running server.
 pub(super) struct Server {
     pub(super) service: String,
+    /// In the names of all that is made there.
+    pub(super) owner: String,
     pub(super) slices: Box<dyn ErasedSlices>,
     pub(super) instance: Instance,
     pub(super) templates: Templates,
     pools: Mutex<HashMap<String, Arc<Pool>>>,
+    /// Slices that are being made or recycled.
+    background: Mutex<JoinSet<()>>,
     death: OnceLock<Error>,
 }
 
@@ -65,9 +71,28 @@ impl Server {
     async fn stop(&self) {
         let _ = self.death.set(Error::new(format!("{} was stopped", self.service)));
         // An external server may have gone before us.
-        let _ = tokio::time::timeout(CLEAR, self.slices.clear()).await;
+        let _ = tokio::time::timeout(CLEAR, self.clear()).await;
         self.pools.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.instance.stop().await;
+    }
+}
+
+/// What goes on behind the tests' backs.
+impl Server {
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut background = self.background.lock().unwrap_or_else(PoisonError::into_inner);
+        while background.try_join_next().is_some() {}
+        background.spawn(work);
+    }
+
+    /// Removes all from a server that stays, also what was just being made.
+    async fn clear(&self) {
+        self.slices.clear().await;
+        if matches!(self.instance, Instance::External) {
+            let mut background = std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
+            while background.join_next().await.is_some() {}
+            self.slices.clear().await;
+        }
     }
 }
 
@@ -177,6 +202,8 @@ async fn watch_over(server: Arc<Server>) {
 async fn start_server(supervisor: &Supervisor, request: &Request) -> Result<Arc<Server>> {
     let driver = supervisor.driver(&request.service)?;
     let began = Instant::now();
+    // Each use of a server has a name of its own: two specs may lead to one external server.
+    let owner = random_hex(4);
     let mut start = 1;
     let (instance, slices) = loop {
         let recipe = driver.recipe(&request.server)?;
@@ -185,6 +212,7 @@ async fn start_server(supervisor: &Supervisor, request: &Request) -> Result<Arc<
             recipe,
             &request.provision,
             request.dedicated,
+            &owner,
             &supervisor.around,
         )
         .await
@@ -212,10 +240,12 @@ async fn start_server(supervisor: &Supervisor, request: &Request) -> Result<Arc<
     );
     Ok(Arc::new(Server {
         service: request.service.clone(),
+        owner,
         slices,
         instance,
         templates: Templates::default(),
         pools: Mutex::default(),
+        background: Mutex::default(),
         death: OnceLock::new(),
     }))
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::error::{Context, Error, Result};
 use crate::home::Home;
+use crate::wire::ExeStamp;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Settings {
@@ -18,6 +19,8 @@ pub(crate) struct Settings {
     pub(super) start_timeout: Duration,
     pub(super) server_user: Option<String>,
     cache_dir: Option<PathBuf>,
+    /// The program as the client knows it: its file may have been replaced since that was started.
+    pub(super) exe: ExeStamp,
 }
 
 impl Settings {
@@ -38,6 +41,7 @@ impl Settings {
             start_timeout: config.start_timeout,
             server_user: config.server_user.clone(),
             cache_dir: config.cache_dir.clone(),
+            exe: ExeStamp::own().clone(),
         })
     }
 

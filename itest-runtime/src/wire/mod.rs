@@ -8,6 +8,7 @@ mod frame;
 pub(crate) use frame::{FrameReader, FrameWriter};
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -56,8 +57,13 @@ pub(crate) struct ExeStamp {
 }
 
 impl ExeStamp {
-    pub(crate) fn own() -> Self {
-        let path = std::env::current_exe().unwrap_or_default();
+    /// This process's own, as it was when somebody first asked: the file may be replaced while we run.
+    pub(crate) fn own() -> &'static Self {
+        static OWN: OnceLock<ExeStamp> = OnceLock::new();
+        OWN.get_or_init(|| Self::of(std::env::current_exe().unwrap_or_default()))
+    }
+
+    fn of(path: PathBuf) -> Self {
         let metadata = std::fs::metadata(&path).ok();
         let modified = metadata
             .as_ref()
@@ -71,9 +77,10 @@ impl ExeStamp {
         }
     }
 
-    /// Whether `other` is the same program, built anew.
+    /// Whether `other` is the same program, built anew. A program that was built before is served: its process runs on, and
+    /// would start a supervisor that the next test of the new build replaces again.
     pub(crate) fn is_replaced_by(&self, other: &Self) -> bool {
-        self.path == other.path && self != other
+        self.path == other.path && self != other && other.modified >= self.modified
     }
 }
 
@@ -100,4 +107,23 @@ pub(crate) struct SliceDiagnosis {
     pub(crate) log: Vec<String>,
     /// How the server died, if it did while the lease was open.
     pub(crate) death: Option<Error>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_built_later_replaces_a_program() {
+        let built = |path: &str, at| ExeStamp {
+            path: path.into(),
+            modified: Duration::from_secs(at),
+            length: at,
+        };
+        let running = built("/target/a", 2);
+        assert!(running.is_replaced_by(&built("/target/a", 3)));
+        assert!(!running.is_replaced_by(&running));
+        assert!(!running.is_replaced_by(&built("/target/a", 1)));
+        assert!(!running.is_replaced_by(&built("/target/b", 3)));
+    }
 }

@@ -35,8 +35,9 @@ const SOCKET_NAME_ROOM: usize = 16;
 pub(crate) struct NativeServer {
     process: Option<ProcessId>,
     pid: u32,
-    dir: PathBuf,
+    place: Place,
     log: Log,
+    sweep: Option<fn(&Place)>,
     stop_signal: Signal,
     ended: watch::Receiver<Option<String>>,
     prepared: Option<PathBuf>,
@@ -100,7 +101,8 @@ pub(crate) async fn start(
     os::die_with_parent(&mut command, signal_of(recipe.death_signal));
     let mut child = tokio::process::Command::from(command)
         .spawn()
-        .context(|| format!("failed to start {}", program.path.display()))?;
+        .context(|| format!("failed to start {}", program.path.display()))
+        .map_err(|error| user.explain(error, &program.path, &place.dir))?;
     let pid = child.id().unwrap_or_default();
     let (tell, ended) = watch::channel(None);
     tokio::spawn(async move {
@@ -113,8 +115,9 @@ pub(crate) async fn start(
     let server = NativeServer {
         process: ProcessId::of(pid),
         pid,
-        dir: place.dir.clone(),
+        place: place.clone(),
         log,
+        sweep: recipe.sweep,
         stop_signal: signal_of(recipe.death_signal),
         ended,
         prepared,
@@ -165,8 +168,14 @@ impl NativeServer {
                 self.ended().await;
             }
         }
-        let dir = self.dir.clone();
-        let _ = tokio::task::spawn_blocking(move || fs::remove_dir_all(dir)).await;
+        let (place, sweep) = (self.place.clone(), self.sweep);
+        let clean = move || {
+            if let Some(sweep) = sweep {
+                sweep(&place);
+            }
+            fs::remove_dir_all(place.dir)
+        };
+        let _ = tokio::task::spawn_blocking(clean).await;
     }
 }
 

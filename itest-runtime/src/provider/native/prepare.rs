@@ -12,6 +12,8 @@ use crate::naming::random_hex;
 use crate::provider::recipe::{Place, Prepare};
 use crate::spec::FingerprintBuilder;
 
+const FREE_SPACE: &str = "free some space, or set ITEST_DATA_DIR to a folder that has it (256 MB are plenty)";
+
 /// Fills the data folder; answers with the kept copy that it came from, if it came from one.
 pub(super) async fn prepare(
     prepare: &Prepare,
@@ -26,7 +28,7 @@ pub(super) async fn prepare(
         let copied = in_background(move || copy(&from, &to, user)).await;
         match copied {
             Ok(()) => return Ok(Some(kept)),
-            Err(error) if is_disk_full(&error) => return Err(error),
+            Err(error) if is_disk_full(&error.to_string()) => return Err(error.hint(FREE_SPACE)),
             // A copy that can't be read is made anew.
             Err(error) => {
                 tracing::warn!(%error, "dropping a prepared data folder");
@@ -44,8 +46,8 @@ pub(super) async fn prepare(
     Ok(None)
 }
 
-fn is_disk_full(error: &Error) -> bool {
-    error.to_string().contains("No space left")
+fn is_disk_full(said: &str) -> bool {
+    said.contains("No space left")
 }
 
 async fn in_background<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
@@ -73,16 +75,16 @@ async fn run(prepare: &Prepare, server: &Found, place: &Place, user: ServerUser)
         let output = tokio::process::Command::from(command)
             .output()
             .await
-            .context(|| format!("failed to run {}", program.display()))?;
+            .context(|| format!("failed to run {}", program.display()))
+            .map_err(|error| user.explain(error, &program, &place.dir))?;
         if output.status.success() {
             return Ok(());
         }
         let said = String::from_utf8_lossy(&output.stderr);
         failure = Error::new(format!("{} failed ({})", program.display(), output.status))
             .log("it said", said.lines().map(str::to_owned).collect());
-        if said.contains("No space left") {
-            failure =
-                failure.hint("free some space, or set ITEST_DATA_DIR to a folder that has it (256 MB are plenty)");
+        if is_disk_full(&said) {
+            failure = failure.hint(FREE_SPACE);
         }
         let _ = fs::remove_dir_all(&place.data);
     }

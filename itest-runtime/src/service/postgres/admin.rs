@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
 
 use super::failed;
 use crate::error::{Context, Error, Result};
@@ -17,6 +17,7 @@ const ENDS: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone)]
 pub(super) struct Admin {
     pool: PgPool,
+    options: PgConnectOptions,
 }
 
 /// What the supervisor may do.
@@ -39,10 +40,13 @@ impl Admin {
             .test_before_acquire(false);
         let options = options.application_name(&sign_of_life(owner));
         // The pool would try for long: the first connection says what is wrong at once.
-        let first = <sqlx::PgConnection as sqlx::Connection>::connect_with(&options);
+        let first = PgConnection::connect_with(&options);
         drop(first.await.context(|| "failed to connect")?);
-        let pool = pool.connect_with(options).await.context(|| "failed to connect")?;
-        Ok(Self { pool })
+        let pool = pool
+            .connect_with(options.clone())
+            .await
+            .context(|| "failed to connect")?;
+        Ok(Self { pool, options })
     }
 
     pub(super) fn pool(&self) -> &PgPool {
@@ -98,6 +102,7 @@ impl Admin {
         let deadline = Instant::now() + ENDS;
         loop {
             self.end_sessions(name).await?;
+            self.roll_back_prepared(name).await?;
             let sql = format!("DROP DATABASE IF EXISTS {}", ident(name));
             match self.pool.execute(AssertSqlSafe(sql).into_raw()).await {
                 Ok(_) => return Ok(()),
@@ -105,6 +110,28 @@ impl Admin {
                 Err(error) => return Err(failed(&format!("failed to drop the database {name}"), &error)),
             }
         }
+    }
+
+    /// Rolls back what a test left prepared for a commit in two phases: it outlives its session, and holds the database.
+    async fn roll_back_prepared(&self, database: &str) -> Result<()> {
+        let left: Vec<String> = sqlx::query_scalar("SELECT gid FROM pg_prepared_xacts WHERE database = $1")
+            .bind(database)
+            .fetch_all(&self.pool)
+            .await
+            .context(|| "failed to look for prepared transactions")?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        let mut connection = PgConnection::connect_with(&self.options.clone().database(database))
+            .await
+            .context(|| "failed to connect to a database with prepared transactions")?;
+        for transaction in left {
+            let sql = format!("ROLLBACK PREPARED {}", literal(&transaction));
+            // Somebody may have ended it meanwhile; if not, the database can't be dropped, and says why.
+            let _ = connection.execute(AssertSqlSafe(sql).into_raw()).await;
+        }
+        let _ = connection.close().await;
+        Ok(())
     }
 }
 

@@ -76,18 +76,21 @@ pub(crate) enum Isolation {
 
 impl Postgres {
     /// The server's version: `"16"`, or `"16.3"` for that very one. Without it, the first in `PATH`, else the newest there is.
+    /// An external server is taken as it is.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
         self
     }
 
-    /// Server settings such as `"work_mem=64MB"`. Tests with other settings get another server.
+    /// Server settings such as `"work_mem=64MB"`, as lines of `postgresql.conf`. Tests with other settings get another server.
+    /// An external server is taken as it is.
     pub fn settings<S: Into<String>>(mut self, settings: impl IntoIterator<Item = S>) -> Self {
         self.settings.extend(settings.into_iter().map(Into::into));
         self
     }
 
-    /// A folder with sqlx migrations, relative to the package.
+    /// A folder with sqlx migrations, relative to the package. They are part of the template, as are [`Self::migrator`],
+    /// [`Self::fixtures`] and [`Self::setup`], which run in the order in which they are written.
     pub fn migrations(mut self, folder: impl Into<String>) -> Self {
         self.steps.push(Step::Migrations(folder.into()));
         self
@@ -109,6 +112,19 @@ impl Postgres {
 
     /// A function of your own that fills the template: `async fn(PgPool) -> Result<(), E>`. It runs once for all tests that
     /// start from the template; building the test binary anew makes the template anew.
+    ///
+    /// ```
+    /// use itest_runtime::service::postgres::postgres;
+    /// use sqlx::PgPool;
+    ///
+    /// async fn one_user(db: PgPool) -> sqlx::Result<()> {
+    ///     sqlx::query("INSERT INTO users (name) VALUES ('Ada')").execute(&db).await?;
+    ///     Ok(())
+    /// }
+    ///
+    /// // #[integration(postgres(migrations = "./migrations", setup = one_user))]
+    /// let asked = postgres().migrations("./migrations").setup(one_user);
+    /// ```
     pub fn setup<F, R, O>(mut self, function: F) -> Self
     where
         F: Fn(PgPool) -> R + Send + Sync + 'static,
@@ -125,7 +141,8 @@ impl Postgres {
         self
     }
 
-    /// One connection whose transaction is rolled back at the end; the code's own transactions become savepoints.
+    /// One connection whose transaction is rolled back at the end; the code's own transactions become savepoints. Code that
+    /// asks for a second connection gets an error.
     pub fn transaction(mut self) -> Self {
         self.isolation = Isolation::Transaction;
         self
@@ -138,7 +155,7 @@ impl Postgres {
     }
 
     /// A server of the test's own, for what no database can contain: roles, `ALTER SYSTEM`, tablespaces, replication. The
-    /// test is then a superuser.
+    /// test is then a superuser; what fills its template is not.
     pub fn dedicated(mut self) -> Self {
         self.common.dedicated = true;
         self
@@ -203,8 +220,8 @@ impl Service for Postgres {
         }
     }
 
-    async fn connect(_: &PgServer, endpoint: &Endpoint) -> Result<PgSlices> {
-        PgSlices::connect(endpoint).await
+    async fn connect(server: &PgServer, endpoint: &Endpoint) -> Result<PgSlices> {
+        PgSlices::connect(server, endpoint).await
     }
 
     fn url(grant: &PgGrant) -> Result<String> {
@@ -238,8 +255,10 @@ impl Service for Postgres {
             );
         }
         let beyond = [
-            "permission denied to create role",
+            "permission denied to create ",
+            "permission denied to alter ",
             "permission denied to set parameter",
+            "permission denied to set role",
             "must be superuser",
         ];
         beyond.iter().any(|text| failure.contains(text)).then(|| {

@@ -1,6 +1,8 @@
 //! How to run PostgreSQL: tuned for data that nobody will miss.
 
+use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use super::PgServer;
 use crate::provider::{DeathSignal, Launch, NativeRecipe, Place, Prepare, Program};
@@ -61,6 +63,7 @@ pub(super) fn native(server: &PgServer) -> NativeRecipe {
         launch: Box::new(move |place| launch(place, &settings)),
         refuses_root: true,
         death_signal: DeathSignal::Quit,
+        sweep: Some(remove_shared_memory),
     }
 }
 
@@ -107,5 +110,32 @@ fn launch(place: &Place, settings: &[String]) -> Launch {
         ],
         env: Vec::new(),
         files: vec![("postgresql.conf".to_owned(), conf), ("pg_hba.conf".to_owned(), hba)],
+    }
+}
+
+/// A postmaster that is killed leaves a System V shared memory segment. Its number is in `postmaster.pid`, a file that an
+/// orderly end removes.
+fn remove_shared_memory(place: &Place) {
+    let file = fs::read_to_string(place.data.join("postmaster.pid")).unwrap_or_default();
+    if let Some(segment) = segment_in(&file) {
+        // The server's end is what the test is told; this is 56 bytes.
+        let _ = Command::new("ipcrm").args(["-m", segment]).output();
+    }
+}
+
+/// In line 7, after the segment's key.
+fn segment_in(postmaster_pid: &str) -> Option<&str> {
+    postmaster_pid.lines().nth(6)?.split_ascii_whitespace().nth(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shared_memory_segment_is_found() {
+        let file = "4711\n/data\n1795489673\n5432\n/sockets\n127.0.0.1\n  2628852     65572\nready   \n";
+        assert_eq!(segment_in(file), Some("65572"));
+        assert_eq!(segment_in("4711\n/data\n"), None);
     }
 }

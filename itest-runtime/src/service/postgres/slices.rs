@@ -9,7 +9,7 @@ use sqlx::{Connection, PgConnection};
 use super::admin::{self, Admin, ident, literal};
 use super::facts::Sequences;
 use super::grant::{Address, PgGrant};
-use super::{Isolation, PgSpec, external};
+use super::{Isolation, PgServer, PgSpec, external};
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
 use crate::provider::Endpoint;
@@ -75,7 +75,7 @@ pub struct PgSlice {
 }
 
 impl PgSlices {
-    pub(super) async fn connect(endpoint: &Endpoint) -> Result<Self> {
+    pub(super) async fn connect(server: &PgServer, endpoint: &Endpoint) -> Result<Self> {
         let (address, owner, dedicated, database) = match endpoint {
             Endpoint::Native {
                 place,
@@ -97,6 +97,9 @@ impl PgSlices {
         };
         let admin = Admin::connect(address.options(&database, None)?, &owner).await?;
         let rights = admin.rights().await?;
+        if matches!(address, Address::External { .. }) {
+            external::check(&admin, server).await?;
+        }
         if rights.major < 13 {
             return Err(Error::new(format!(
                 "the server is PostgreSQL {}, and itest needs 13 or later",
@@ -391,9 +394,18 @@ impl Slices for PgSlices {
         }
         let owner = self.owner_role();
         let password = random_hex(24);
-        // What the builder makes belongs to the owner of templates.
+        // What the builder makes belongs to the owner of templates; on a server of the test's own the builder is a
+        // superuser, as the test is.
+        let rights = if self.dedicated {
+            "ALTER ROLE {role} SUPERUSER"
+        } else {
+            "ALTER ROLE {role} SET role = {owner}"
+        };
         let made = format!(
-            "CREATE ROLE {role} LOGIN PASSWORD {password}; GRANT {owner} TO {role}; ALTER ROLE {role} SET role = {owner}",
+            "CREATE ROLE {role} LOGIN PASSWORD {password}; GRANT {owner} TO {role}; {rights}",
+            rights = rights
+                .replace("{role}", &ident(&database))
+                .replace("{owner}", &ident(&owner)),
             role = ident(&database),
             password = literal(&password),
             owner = ident(&owner),
@@ -450,7 +462,7 @@ impl Slices for PgSlices {
             .insert(template, Template::Sealed { database, sequences });
         if matches!(self.logins, Logins::Own) {
             // It may own something that the builder made after `RESET ROLE`; then it stays.
-            let locked = format!("ALTER ROLE {from} NOLOGIN");
+            let locked = format!("ALTER ROLE {from} NOLOGIN; REVOKE ALL ON DATABASE {to} FROM {from}");
             self.admin.run("failed to lock the builder out", locked).await?;
             let _ = self
                 .admin
@@ -478,8 +490,8 @@ impl Slices for PgSlices {
     }
 
     fn owns_line(&self, grant: &PgGrant, line: &str) -> bool {
-        // By our own prefix: `… [pid] user@database `.
-        line.contains(&format!("] {}@", grant.user))
+        // By our own prefix: `… [pid] user@database `. That a test dropped its connection is nothing to read about.
+        line.contains(&format!("] {}@", grant.user)) && !line.contains("unexpected EOF on client connection")
     }
 
     async fn clear(&self) {
@@ -513,20 +525,7 @@ fn database_of(url: &str) -> Result<String> {
 }
 
 fn percent_decode(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, others @ ..] = rest {
-        let hex = others
-            .get(..2)
-            .filter(|_| *first == b'%')
-            .and_then(|hex| std::str::from_utf8(hex).ok());
-        if let Some(byte) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            bytes.push(byte);
-            rest = &others[2..];
-        } else {
-            bytes.push(*first);
-            rest = others;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_encoding::percent_decode_str(text)
+        .decode_utf8_lossy()
+        .into_owned()
 }

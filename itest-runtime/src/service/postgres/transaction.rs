@@ -9,11 +9,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{Connection, PgConnection, PgPool, Row};
 
 use super::{Isolation, PgGrant, Postgres, failed, steps};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::inject::Lease;
 use crate::service::Used;
 
@@ -22,6 +22,9 @@ pub(super) const SECOND_CONNECTION: &str = "a `transaction` has one connection, 
 
 /// How long to wait for the one connection. With sqlx's 30 s, a test that waits for itself would take that long to fail.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The lock of tests that make their content in a database that they share: `itest`, as a number.
+const FILLING: i64 = 0x0069_7465_7374;
 
 /// Whether a failure's text shows that the test wanted a second connection.
 pub(super) fn wanted_another(failure: &str) -> bool {
@@ -75,17 +78,30 @@ async fn open(lease: &Lease<Postgres>) -> Result<PgPool> {
         .await
         .context(|| format!("failed to open the transaction in the database {}", grant.database))?;
     pool.set_connect_options(nowhere(grant)?);
+    let transaction = current(&pool).await?;
     if grant.bare {
         fill(lease, &pool).await?;
+        if current(&pool).await? != transaction {
+            return Err(Error::new(format!(
+                "the template's content ran a COMMIT or ROLLBACK of its own, and stays in part in the database {}",
+                grant.database
+            ))
+            .hint(
+                "take BEGIN and COMMIT out of migrations and fixtures: each test makes them within its transaction",
+            ));
+        }
     }
-    // A raw query is one round trip; a prepared one would be two.
-    let transaction: String = sqlx::raw_sql("SELECT pg_current_xact_id()::text")
-        .fetch_one(&pool)
-        .await
-        .and_then(|row| row.try_get(0))
-        .context(|| "failed to open the transaction")?;
     let _ = lease.session().transaction.set(transaction);
     Ok(pool)
+}
+
+async fn current(pool: &PgPool) -> Result<String> {
+    // A raw query is one round trip; a prepared one would be two.
+    sqlx::raw_sql("SELECT pg_current_xact_id()::text")
+        .fetch_one(pool)
+        .await
+        .and_then(|row| row.try_get(0))
+        .context(|| "failed to open the transaction")
 }
 
 /// Where no database may be made, each test makes the template's content within its own transaction.
@@ -94,6 +110,12 @@ async fn fill(lease: &Lease<Postgres>, pool: &PgPool) -> Result<()> {
     if steps.is_empty() {
         return Ok(());
     }
+    // Two tests that make the same tables at once would wait for each other, in any order: one after the other, then.
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(FILLING)
+        .execute(pool)
+        .await
+        .context(|| "failed to wait for other tests in the same database")?;
     steps::run(steps, lease.test(), pool).await
 }
 
@@ -143,10 +165,23 @@ pub(super) async fn finish_connection(lease: &Lease<Postgres>, mut connection: P
         sqlx::raw_sql("SELECT pg_current_xact_id_if_assigned()::text; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK")
             .fetch_optional(&mut connection)
             .await;
+    let left = match &looked {
+        Ok(row) if lease.grant().bare && id_of(row.as_ref()).as_ref() != session.transaction.get() => {
+            is_committed(lease, &mut connection).await
+        }
+        Ok(_) | Err(_) => false,
+    };
     let _ = connection.close_hard().await;
+    if left {
+        return Err(Error::new(format!(
+            "the test ran a COMMIT of its own, and what it did before stays in the database {}",
+            lease.grant().database
+        ))
+        .hint("remove it by hand; where itest may create databases, each test has one of its own, and nothing stays"));
+    }
     match looked {
         Ok(row) => {
-            let now: Option<String> = row.and_then(|row| row.try_get(0).ok().flatten());
+            let now = id_of(row.as_ref());
             // Raw `COMMIT` or `ROLLBACK` statements would have led out of our transaction.
             session.rolled_back.store(
                 now.is_some() && now.as_ref() == session.transaction.get(),
@@ -166,4 +201,18 @@ pub(super) async fn finish_connection(lease: &Lease<Postgres>, mut connection: P
         }
         Err(error) => Err(failed("failed to end the transaction", &error)),
     }
+}
+
+/// The transaction in which [`finish_connection`] found the connection.
+fn id_of(row: Option<&PgRow>) -> Option<String> {
+    row?.try_get(0).ok().flatten()
+}
+
+/// Whether our transaction was committed, by a raw `COMMIT` then.
+async fn is_committed(lease: &Lease<Postgres>, connection: &mut PgConnection) -> bool {
+    let status: sqlx::Result<Option<String>> = sqlx::query_scalar("SELECT pg_xact_status($1::text::xid8)")
+        .bind(lease.session().transaction.get())
+        .fetch_one(connection)
+        .await;
+    matches!(status, Ok(Some(status)) if status == "committed")
 }

@@ -4,10 +4,12 @@
 //! `itest:alive:OWNER` expires when its supervisor no longer renews it. Only a database that was empty, or that a dead owner
 //! left, is ever taken: nobody's data is flushed.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncCommands, Script, cmd, pipe};
+use redis::{AsyncCommands, Script, cmd};
 use tokio::task::JoinHandle;
 
 use super::slices::{FULL, flush};
@@ -20,10 +22,17 @@ const RENEWAL: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Takes a database that is free (1), or that a dead owner left (2).
+/// Takes a database that is free and empty (1), or that a dead owner left (2). Looking and taking is one step: a claim that
+/// is written down never stands on a database with somebody's data, whenever its owner dies.
 const TAKE: &str = "
 local owner = redis.call('GET', KEYS[1])
 if owner and redis.call('EXISTS', 'itest:alive:' .. owner) == 1 then return 0 end
+if not owner then
+    redis.call('SELECT', ARGV[2])
+    local size = redis.call('DBSIZE')
+    redis.call('SELECT', ARGV[3])
+    if size > 0 then return 0 end
+end
 redis.call('SET', KEYS[1], ARGV[1])
 return owner and 2 or 1";
 
@@ -36,6 +45,10 @@ pub(super) struct Claims {
     owner: String,
     home: u32,
     count: u32,
+    /// How many databases are ours.
+    held: AtomicU32,
+    /// From here on no more are taken.
+    closed: AtomicBool,
     renewal: JoinHandle<()>,
 }
 
@@ -64,31 +77,38 @@ impl Claims {
             owner: owner.to_owned(),
             home,
             count,
+            held: AtomicU32::new(0),
+            closed: AtomicBool::new(false),
             renewal,
         };
         claims.harvest().await?;
         Ok(claims)
     }
 
-    /// The database in which claims are written down.
-    pub(super) fn home(&self) -> u32 {
-        self.home
-    }
-
-    /// Takes a database, as soon as one is free.
+    /// Takes a database, as soon as one is free. While we have some, those who wait get them when their tests end.
     pub(super) async fn claim(&self) -> Result<u32> {
-        let deadline = Instant::now() + PATIENCE;
+        let full = || {
+            Error::new(format!(
+                "{FULL}: it has {}, and all are in use or hold somebody's data",
+                self.count
+            ))
+        };
+        if self.count < 2 {
+            return Err(full());
+        }
+        let mut deadline = Instant::now() + PATIENCE;
         loop {
             for database in (0..self.count).filter(|database| *database != self.home) {
                 if self.try_claim(database).await? {
+                    self.held.fetch_add(1, Ordering::Relaxed);
                     return Ok(database);
                 }
             }
-            if Instant::now() > deadline {
-                return Err(Error::new(format!(
-                    "{FULL}: it has {}, and all are in use or hold somebody's data",
-                    self.count
-                )));
+            if self.held.load(Ordering::Relaxed) > 0 {
+                deadline = Instant::now() + PATIENCE;
+            }
+            if Instant::now() > deadline || self.closed.load(Ordering::Relaxed) {
+                return Err(full());
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -99,30 +119,16 @@ impl Claims {
         let taken: u8 = Script::new(TAKE)
             .key(key(database))
             .arg(&self.owner)
+            .arg(database)
+            .arg(self.home)
             .invoke_async(&mut admin)
             .await
-            .context(|| "failed to claim a logical database")?;
+            .context(|| format!("failed to claim the logical database {database}"))?;
         match taken {
             0 => Ok(false),
             // A dead owner's leavings may go.
-            2 => flush(&mut admin, &[database], self.home).await.map(|()| true),
-            _ => {
-                let (size,): (u64,) = pipe()
-                    .cmd("SELECT")
-                    .arg(database)
-                    .ignore()
-                    .cmd("DBSIZE")
-                    .cmd("SELECT")
-                    .arg(self.home)
-                    .ignore()
-                    .query_async(&mut admin)
-                    .await
-                    .context(|| "failed to look into a logical database")?;
-                if size > 0 {
-                    self.give(database).await;
-                }
-                Ok(size == 0)
-            }
+            2 => flush(&mut admin, database).await.map(|()| true),
+            _ => Ok(true),
         }
     }
 
@@ -139,8 +145,11 @@ impl Claims {
 
     /// Empties a database and gives it back. One that can't be emptied stays taken until the next harvest.
     pub(super) async fn release(&self, database: u32) {
-        match flush(&mut self.admin.clone(), &[database], self.home).await {
-            Ok(()) => self.give(database).await,
+        match flush(&mut self.admin.clone(), database).await {
+            Ok(()) => {
+                self.held.fetch_sub(1, Ordering::Relaxed);
+                self.give(database).await;
+            }
             Err(error) => tracing::warn!(%error, database, "a logical database could not be emptied"),
         }
     }
@@ -148,6 +157,7 @@ impl Claims {
     /// Gives everything back.
     pub(super) async fn clear(&self) {
         self.renewal.abort();
+        self.closed.store(true, Ordering::Relaxed);
         let mut admin = self.admin.clone();
         for database in 0..self.count {
             let owner: redis::RedisResult<Option<String>> = admin.get(key(database)).await;
@@ -162,32 +172,75 @@ impl Claims {
     /// Empties what dead owners left, and deletes their users.
     async fn harvest(&self) -> Result<()> {
         let mut admin = self.admin.clone();
+        let mut claimed = Vec::new();
         for database in 0..self.count {
             let owner: Option<String> = admin
                 .get(key(database))
                 .await
                 .context(|| "failed to look for what dead supervisors left")?;
-            let Some(owner) = owner.filter(|owner| *owner != self.owner) else {
-                continue;
-            };
-            let lives: bool = admin
-                .exists(alive(&owner))
-                .await
-                .context(|| "failed to look for other supervisors")?;
-            if !lives && self.try_claim(database).await? {
-                tracing::info!(database, owner, "emptied what a dead supervisor left");
-                self.give(database).await;
-                remove_users(&mut admin, &owner).await;
+            claimed.extend(owner.map(|owner| (database, owner)));
+        }
+        let users = users(&mut admin).await;
+        let owners: BTreeSet<&str> = claimed
+            .iter()
+            .map(|(_, owner)| owner.as_str())
+            .chain(users.iter().filter_map(|user| owner_of(user)))
+            .filter(|owner| *owner != self.owner)
+            .collect();
+        let connected = connected(&mut admin, &self.owner).await;
+        for owner in owners {
+            match &connected {
+                Some(connected) if connected.contains(owner) => continue,
+                // Its claim to be alive lasts longer than its connection did.
+                Some(_) => {
+                    let _: redis::RedisResult<()> = admin.del(alive(owner)).await;
+                }
+                None => {
+                    let lives = admin.exists(alive(owner)).await;
+                    if lives.context(|| "failed to look for other supervisors")? {
+                        continue;
+                    }
+                }
+            }
+            tracing::info!(owner, "removing what a dead supervisor left on an external server");
+            remove_users(&mut admin, owner).await;
+            for (database, _) in claimed.iter().filter(|(_, claimer)| claimer == owner) {
+                if self.try_claim(*database).await? {
+                    self.give(*database).await;
+                }
             }
         }
         Ok(())
     }
 }
 
-/// A lease's user carries its owner's digits at the end of its name.
+/// The supervisors that have a connection, by the names of their clients; none if the server doesn't show them all.
+async fn connected(admin: &mut MultiplexedConnection, own: &str) -> Option<BTreeSet<String>> {
+    let clients: String = cmd("CLIENT").arg("LIST").query_async(admin).await.ok()?;
+    let names: BTreeSet<String> = clients
+        .split_ascii_whitespace()
+        .filter_map(|field| field.strip_prefix("name=itest:"))
+        .map(str::to_owned)
+        .collect();
+    names.contains(own).then_some(names)
+}
+
+async fn users(admin: &mut MultiplexedConnection) -> Vec<String> {
+    cmd("ACL").arg("USERS").query_async(admin).await.unwrap_or_default()
+}
+
+/// A lease's user carries its owner's digits at the end of its name: `test#OWNER-NUMBER`.
+fn owner_of(user: &str) -> Option<&str> {
+    let (owner, number) = user.rsplit_once('#')?.1.split_once('-')?;
+    let is_ours = owner.len() == 8
+        && owner.chars().all(|digit| digit.is_ascii_hexdigit())
+        && !number.is_empty()
+        && number.chars().all(|digit| digit.is_ascii_digit());
+    is_ours.then_some(owner)
+}
+
 async fn remove_users(admin: &mut MultiplexedConnection, owner: &str) {
-    let users: Vec<String> = cmd("ACL").arg("USERS").query_async(admin).await.unwrap_or_default();
-    for user in users.iter().filter(|user| user.contains(&format!("#{owner}-"))) {
+    for user in users(admin).await.iter().filter(|user| owner_of(user) == Some(owner)) {
         let _ = cmd("ACL").arg("DELUSER").arg(user).query_async::<()>(admin).await;
     }
 }
@@ -208,6 +261,26 @@ async fn keep_alive(mut admin: MultiplexedConnection, owner: String) {
         tick.tick().await;
         if let Err(error) = renew(&mut admin, &owner).await {
             tracing::warn!(%error, "failed to renew the claim on an external server");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leases_user_tells_its_owner() {
+        assert_eq!(owner_of("orders::are_placed#0123abcd-17"), Some("0123abcd"));
+        for other in [
+            "default",
+            "me#2",
+            "a#0123abcd",
+            "a#0123abcd-",
+            "a#0123abcd-x",
+            "a#wxyz0123-1",
+        ] {
+            assert_eq!(owner_of(other), None, "{other}");
         }
     }
 }

@@ -9,7 +9,7 @@ mod slices;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Common, Service, TestContext};
+use super::{Common, Service, TestContext, URL_FILE};
 use crate::error::{Context, Error, Result};
 use crate::provider::{Endpoint, Recipe};
 use crate::spec::Provider;
@@ -45,7 +45,8 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// The server's version: `"7"`, or `"7.2"`. Without it, the first in `PATH`.
+    /// The server's version: `"7"`, or `"7.2"`. Without it, the first in `PATH`, else the newest in the usual places. An
+    /// external server is taken as it is.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
         self
@@ -126,8 +127,8 @@ impl Service for Redis {
         }
     }
 
-    async fn connect(_: &RedisServer, endpoint: &Endpoint) -> Result<RedisSlices> {
-        RedisSlices::connect(endpoint).await
+    async fn connect(server: &RedisServer, endpoint: &Endpoint) -> Result<RedisSlices> {
+        RedisSlices::connect(server.version.as_deref(), endpoint).await
     }
 
     fn url(grant: &RedisGrant) -> Result<String> {
@@ -153,16 +154,7 @@ impl Service for Redis {
         pool_full.then(|| "give that server more logical databases (`databases` in redis.conf)".to_owned())
     }
 
-    fn open_command(grant: &RedisGrant) -> Option<String> {
-        let url = Url::parse(&grant.server).ok()?;
-        let (host, port) = (url.host_str()?, url.port_or_known_default().unwrap_or(6379));
-        let place = match &grant.socket {
-            Some(socket) => format!("-s {}", socket.display()),
-            None => format!("-h {host} -p {port}"),
-        };
-        Some(format!(
-            "redis-cli {place} -n {} --user '{}' --askpass",
-            grant.database, grant.user
-        ))
+    fn open_command(_: &RedisGrant) -> Option<String> {
+        Some(format!("redis-cli -u {URL_FILE}"))
     }
 }

@@ -26,6 +26,7 @@ pub(super) fn native(server: &RedisServer) -> NativeRecipe {
         launch: Box::new(launch),
         refuses_root: false,
         death_signal: DeathSignal::Kill,
+        sweep: None,
     }
 }
 

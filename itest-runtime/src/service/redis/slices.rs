@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use redis::aio::{MultiplexedConnection, MultiplexedConnection as Connection};
-use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, cmd, pipe};
+use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, Script, cmd};
 
 use super::RedisGrant;
 use super::access::{Rules, set_user};
@@ -67,16 +67,20 @@ pub struct RedisSlice {
 }
 
 impl RedisSlices {
-    pub(super) async fn connect(endpoint: &Endpoint) -> Result<Self> {
+    pub(super) async fn connect(version: Option<&str>, endpoint: &Endpoint) -> Result<Self> {
         match endpoint {
-            Endpoint::Native { place, dedicated, .. } => {
+            Endpoint::Native {
+                place,
+                owner,
+                dedicated,
+            } => {
                 let socket = place.dir.join("socket");
                 let settings = RedisConnectionInfo::default().set_password(&place.password);
                 let info = ConnectionAddr::Unix(socket.clone())
                     .into_connection_info()
                     .context(|| "failed to address the server")?
                     .set_redis_settings(settings);
-                let mut admin = open(info).await?;
+                let mut admin = open(info, owner).await?;
                 let address = Address {
                     server: format!("redis://127.0.0.1:{}", place.port),
                     socket: Some(socket),
@@ -92,7 +96,7 @@ impl RedisSlices {
                 let rules = Rules::find(&mut admin)
                     .await
                     .context(|| "failed to look up the server's commands")?;
-                let count = count_databases(&mut admin).await;
+                let count = count_databases(&mut admin).await?;
                 let databases = Databases::Own {
                     count,
                     taken: Mutex::default(),
@@ -115,12 +119,13 @@ impl RedisSlices {
                     password.unwrap_or_default().to_owned(),
                 );
                 let home = u32::try_from(info.redis_settings().db()).unwrap_or(0);
-                let mut admin = open(info).await?;
+                let mut admin = open(info, owner).await?;
+                check_version(&mut admin, version).await?;
                 let users = match Rules::find(&mut admin).await {
                     Ok(rules) => Users::Own(rules),
                     Err(_) => Users::UrlUser { user, password },
                 };
-                let count = count_databases(&mut admin).await;
+                let count = count_databases(&mut admin).await?;
                 let claims = Claims::open(admin.clone(), owner, home, count).await?;
                 let address = Address {
                     server: url.clone(),
@@ -163,21 +168,60 @@ impl RedisSlices {
     }
 }
 
-async fn open(info: redis::ConnectionInfo) -> Result<Connection> {
+/// The connection's name is the sign that its supervisor lives; it ends when that does.
+async fn open(info: redis::ConnectionInfo, owner: &str) -> Result<Connection> {
     let client = Client::open(info).context(|| "failed to address the server")?;
     let config = redis::AsyncConnectionConfig::new()
         .set_connection_timeout(Some(Duration::from_secs(5)))
         .set_response_timeout(Some(Duration::from_secs(30)));
-    client
+    let mut connection = client
         .get_multiplexed_async_connection_with_config(&config)
         .await
-        .context(|| "failed to connect")
+        .context(|| "failed to connect")?;
+    let mut name = cmd("CLIENT");
+    name.arg("SETNAME").arg(format!("itest:{owner}"));
+    if let Err(error) = name.query_async::<()>(&mut connection).await {
+        tracing::info!(%error, "the server gives our connection no name");
+    }
+    Ok(connection)
 }
 
-/// Where we may not ask, the server has as many as servers have by default.
-async fn count_databases(admin: &mut Connection) -> u32 {
+/// Counts the first databases that can be selected.
+const COUNT: &str = "
+local count = 0
+while count < 16 and redis.pcall('SELECT', count).ok do count = count + 1 end
+return count";
+
+/// Where we may not ask, no more are counted than servers have by default.
+async fn count_databases(admin: &mut Connection) -> Result<u32> {
     let answer: redis::RedisResult<Vec<String>> = cmd("CONFIG").arg("GET").arg("databases").query_async(admin).await;
-    answer.ok().and_then(|answer| answer.get(1)?.parse().ok()).unwrap_or(16)
+    if let Some(count) = answer.ok().and_then(|answer| answer.get(1)?.parse().ok()) {
+        return Ok(count);
+    }
+    let counted = Script::new(COUNT).invoke_async(admin).await;
+    counted.context(|| "failed to count the server's logical databases")
+}
+
+/// Somebody else's server can't be made what the test asks for.
+async fn check_version(admin: &mut Connection, wanted: Option<&str>) -> Result<()> {
+    let Some(wanted) = wanted else { return Ok(()) };
+    let info: String = cmd("INFO")
+        .arg("server")
+        .query_async(admin)
+        .await
+        .context(|| "failed to look up the server's version")?;
+    let found = info
+        .lines()
+        .find_map(|line| line.strip_prefix("redis_version:"))
+        .unwrap_or("unknown")
+        .trim();
+    if found == wanted || found.starts_with(&format!("{wanted}.")) {
+        return Ok(());
+    }
+    Err(Error::new(format!(
+        "the test asks for Redis {wanted}, and the external server is {found}"
+    ))
+    .hint("set ITEST_REDIS_URL to a server of that version, or write `redis(native, …)`"))
 }
 
 /// The ids of the clients in one database, out of what `CLIENT LIST` says.
@@ -191,17 +235,17 @@ fn clients_in(clients: &str, database: u32) -> Vec<&str> {
         .collect()
 }
 
-/// Empties databases. The connection ends up in `home` again.
-pub(super) async fn flush(admin: &mut Connection, databases: &[u32], home: u32) -> Result<()> {
-    // One message: what others send over this connection comes before it or after it.
-    let mut all = pipe();
-    for database in databases {
-        all.cmd("SELECT").arg(*database).ignore().cmd("FLUSHDB").ignore();
-    }
-    all.cmd("SELECT").arg(home).ignore();
-    all.query_async::<()>(admin)
+/// In a script, a database that can't be selected stops everything, and the connection itself stays where it is. As plain
+/// commands, a `SELECT` that fails would have the next one flush somebody's data.
+const FLUSH: &str = "redis.call('SELECT', ARGV[1]) return redis.call('FLUSHDB')";
+
+/// Empties a logical database.
+pub(super) async fn flush(admin: &mut Connection, database: u32) -> Result<()> {
+    Script::new(FLUSH)
+        .arg(database)
+        .invoke_async::<()>(admin)
         .await
-        .context(|| "failed to empty a logical database")
+        .context(|| format!("failed to empty the logical database {database}"))
 }
 
 impl Slices for RedisSlices {
@@ -267,9 +311,12 @@ impl Slices for RedisSlices {
         let mut admin = self.admin.clone();
         match &self.databases {
             Databases::Dedicated => return Ok(Recycled::Gone),
-            Databases::Claimed(claims) => flush(&mut admin, &[slice.database], claims.home()).await?,
-            // What a client that forgot to `SELECT` wrote goes, too.
-            Databases::Own { .. } => flush(&mut admin, &[slice.database, 0], 0).await?,
+            Databases::Claimed(_) => flush(&mut admin, slice.database).await?,
+            Databases::Own { .. } => {
+                flush(&mut admin, slice.database).await?;
+                // What a client that forgot to `SELECT` wrote goes, too.
+                flush(&mut admin, 0).await?;
+            }
         }
         Ok(Recycled::Ready)
     }
@@ -280,7 +327,7 @@ impl Slices for RedisSlices {
             Databases::Dedicated => {}
             Databases::Claimed(claims) => claims.release(slice.database).await,
             Databases::Own { taken, .. } => {
-                let emptied = flush(&mut self.admin.clone(), &[slice.database], 0).await;
+                let emptied = flush(&mut self.admin.clone(), slice.database).await;
                 // A database that can't be emptied is never used again.
                 if cut_off.is_ok() && emptied.is_ok() {
                     taken.lock().unwrap_or_else(PoisonError::into_inner)[slice.database as usize] = false;

@@ -59,7 +59,7 @@ impl Ended {
                     .unwrap_or_default()
                     .to_string_lossy()
                     .into_owned();
-                binary = file.split('-').next().unwrap_or_default().to_owned();
+                file.split('-').next().unwrap_or_default().clone_into(&mut binary);
                 continue;
             }
             let Some((name, how)) = line.strip_prefix("test ").and_then(|line| line.split_once(" ... ")) else {

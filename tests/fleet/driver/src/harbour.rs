@@ -145,17 +145,19 @@ impl Harbour {
         found.unwrap_or_else(|| panic!("no server `{name}` among {all:#?}")).pid
     }
 
-    /// Waits until no server lives any more.
+    /// Waits until no program of one of these names runs any more.
     ///
     /// # Panics
     /// When one stays.
-    pub fn wait_until_servers_are_gone(&self) {
+    pub fn wait_until_gone(&self, names: &[&str]) {
         wait_until("the end of all servers", GONE_WITHIN, || {
             let processes = self.processes().into_iter();
-            let servers: Vec<_> = processes
-                .filter(|process| ["postgres", "redis-server"].contains(&&*process.name))
-                .collect();
-            servers.is_empty().then_some(()).ok_or_else(|| format!("{servers:#?}"))
+            let stay: Vec<_> = processes.filter(|process| names.contains(&&*process.name)).collect();
+            if stay.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{stay:#?}"))
+            }
         });
     }
 

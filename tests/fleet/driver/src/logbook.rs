@@ -22,7 +22,7 @@ pub const HOLD: &str = "FLEET_HOLD";
 pub const HOLD_BUILDER: &str = "FLEET_HOLD_BUILDER";
 
 /// How long a held test waits: its driver may have died.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(5);
 
 /// What a test saw.

@@ -88,7 +88,7 @@ impl<'h> Runner<'h> {
         command
             .args(["nextest", "run", "--user-config-file=none", "--no-fail-fast"])
             .args(selection());
-        command.args(["--status-level=all", "--final-status-level=none"]);
+        command.args(["--status-level=pass", "--final-status-level=none"]);
         command.args(["--failure-output=immediate", "--success-output=never"]);
         command.current_dir(workspace());
         Self::of(harbour, command, Kind::Nextest)
@@ -192,7 +192,8 @@ impl<'h> Runner<'h> {
             .env(logbook::FOLDER, self.logbook.folder())
             .process_group(0);
         let child = self.command.spawn();
-        let child = child.unwrap_or_else(|error| panic!("{:?} can't be started: {error}", self.command.get_program()));
+        let child =
+            child.unwrap_or_else(|error| panic!("{} can't be started: {error}", self.command.get_program().display()));
         let read = match self.kind {
             Kind::Nextest => Ended::of_nextest,
             Kind::Libtest => Ended::of_libtest,

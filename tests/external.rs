@@ -1,0 +1,297 @@
+//! The external provider: the same tests on servers that someone else runs, which are left as they were found.
+
+mod support;
+
+use itest::service::{Postgres, Redis};
+use itest::{Url, integration};
+use redis::AsyncCommands;
+use redis::aio::MultiplexedConnection;
+use rustix::process::{Signal, kill_process};
+use sqlx::PgPool;
+use support::notes::{note, wait_for};
+use support::outside::Outside;
+use support::{Ended, Guests, wait_until};
+use tokio::process::Command;
+
+fn guests(postgres: &str, redis: &str) -> Guests {
+    Guests::new()
+        .with("ITEST_POSTGRES_URL", postgres)
+        .with("ITEST_REDIS_URL", redis)
+}
+
+#[integration(postgres(migrations = "./tests/migrations", fixtures("rooms")), redis)]
+#[ignore = "a guest"]
+async fn stores_and_caches(db: PgPool, mut cache: MultiplexedConnection) -> anyhow::Result<()> {
+    let (server, user, room): (i64, String, i64) = sqlx::query_as(
+        "INSERT INTO rooms (name) VALUES ('green')
+         RETURNING (SELECT extract(epoch FROM pg_postmaster_start_time())::bigint), current_user::text, id",
+    )
+    .fetch_one(&db)
+    .await?;
+    assert_eq!(room, 3);
+    note("server", server);
+    note("user", user);
+    assert_eq!(redis::cmd("DBSIZE").query_async::<i64>(&mut cache).await?, 0);
+    let _: () = cache.set("green", room).await?;
+    note("busy", "now");
+    wait_for_permission().await;
+    let rooms: i64 = sqlx::query_scalar("SELECT count(*) FROM rooms").fetch_one(&db).await?;
+    assert_eq!(
+        (rooms, cache.get::<_, i64>("green").await?),
+        (3, 3),
+        "nobody took it away"
+    );
+    Ok(())
+}
+
+/// Guests stay for as long as the test that runs them wants.
+async fn wait_for_permission() {
+    if std::env::var_os("GUESTS_STAY").is_some() {
+        wait_for("end").await;
+    }
+}
+
+#[integration(postgres(migrations = "./tests/migrations", fixtures("rooms"), transaction))]
+#[ignore = "a guest"]
+async fn rolls_back(db: PgPool) -> anyhow::Result<()> {
+    let room: i64 = sqlx::query_scalar("INSERT INTO rooms (name) VALUES ('green') RETURNING id")
+        .fetch_one(&db)
+        .await?;
+    assert_eq!(room, 3);
+    Ok(())
+}
+
+#[integration(postgres(migrations = "./tests/migrations", transaction))]
+#[ignore = "a guest"]
+async fn commits(db: PgPool) -> anyhow::Result<()> {
+    sqlx::raw_sql("COMMIT").execute(&db).await?;
+    Ok(())
+}
+
+#[integration(redis)]
+#[ignore = "a guest"]
+async fn only_caches(mut cache: MultiplexedConnection) -> anyhow::Result<()> {
+    assert_eq!(redis::cmd("DBSIZE").query_async::<i64>(&mut cache).await?, 0);
+    let _: () = cache.set("k", 1).await?;
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    assert_eq!(redis::cmd("DBSIZE").query_async::<i64>(&mut cache).await?, 1);
+    note(
+        "database",
+        redis::cmd("CLIENT").arg("ID").query_async::<i64>(&mut cache).await?,
+    );
+    Ok(())
+}
+
+#[integration(postgres(dedicated), redis(dedicated))]
+async fn two_supervisors_share_a_server_and_leave_nothing(
+    db: PgPool,
+    postgres: Url<Postgres>,
+    redis: Url<Redis>,
+) -> anyhow::Result<()> {
+    let outside = Outside::new(db, &postgres, &redis).await?;
+    outside.put_somebodys_data(2).await?;
+    let before = outside.inventory().await?;
+    let one = guests(&outside.postgres(), &outside.redis());
+    let other = guests(&outside.postgres(), &outside.redis());
+    let tests = ["stores_and_caches", "rolls_back", "stores_and_caches", "only_caches"];
+    for _ in 0..2 {
+        tokio::join!(one.pass_together(&tests), other.pass_together(&tests));
+    }
+    let started: i64 = sqlx::query_scalar("SELECT extract(epoch FROM pg_postmaster_start_time())::bigint")
+        .fetch_one(&outside.db)
+        .await?;
+    let servers = [one.notes("server"), other.notes("server")].concat();
+    assert!(
+        servers.len() == 8 && servers.iter().all(|server| *server == started.to_string()),
+        "{servers:?}"
+    );
+    let users = one.notes("user");
+    assert!(
+        users.iter().all(|user| user.starts_with("stores_and_caches#")),
+        "{users:?}"
+    );
+
+    tokio::join!(one.end_supervisors(Signal::TERM), other.end_supervisors(Signal::TERM));
+    outside.stays(&before).await?;
+    Ok(())
+}
+
+#[integration(postgres(dedicated), redis(dedicated))]
+async fn a_user_who_may_only_create_databases_is_enough(
+    db: PgPool,
+    postgres: Url<Postgres>,
+    redis: Url<Redis>,
+) -> anyhow::Result<()> {
+    let outside = Outside::new(db, &postgres, &redis).await?;
+    let url = outside.postgres_user("creator", "CREATEDB").await?;
+    let by_default = outside.redis_user("default", &[]).await?.replace("//default:", "//:");
+    let before = outside.inventory().await?;
+    let guests = guests(&url, &by_default);
+    guests
+        .pass_together(&["stores_and_caches", "rolls_back", "stores_and_caches"])
+        .await;
+    guests.pass("stores_and_caches").await;
+    assert_eq!(guests.notes("user"), ["creator", "creator", "creator"]);
+    guests.end_supervisors(Signal::TERM).await;
+    outside.stays(&before).await?;
+    Ok(())
+}
+
+#[integration(postgres(dedicated), redis(dedicated))]
+async fn a_user_without_rights_has_transactions(
+    db: PgPool,
+    postgres: Url<Postgres>,
+    redis: Url<Redis>,
+) -> anyhow::Result<()> {
+    let outside = Outside::new(db, &postgres, &redis).await?;
+    let url = outside.postgres_user("plain", "").await?;
+    let before = outside.inventory().await?;
+    let guests = guests(&url, &outside.redis());
+    guests.pass_together(&["rolls_back", "rolls_back", "rolls_back"]).await;
+    guests.pass("rolls_back").await;
+    let said = guests.fail("stores_and_caches").await;
+    for part in ["may not create databases", "CREATEDB", "`postgres(transaction)`"] {
+        assert!(said.contains(part), "{said}");
+    }
+    let said = guests.fail("commits").await;
+    assert!(said.contains("stays in the database plain"), "{said}");
+    let said = guests.fail("commits_in_a_fixture").await;
+    assert!(said.contains("stays in part in the database plain"), "{said}");
+    guests.end_supervisors(Signal::TERM).await;
+    outside.stays(&before).await?;
+    Ok(())
+}
+
+#[integration(postgres(migrations = "./tests/migrations", fixtures("commits"), transaction))]
+#[ignore = "a guest that fails where no database may be created"]
+async fn commits_in_a_fixture(_db: PgPool) {}
+
+// Without ACL and CONFIG: sixteen databases are counted, and all tests log in as the URL's user.
+#[integration(postgres(dedicated), redis(dedicated))]
+async fn databases_that_hold_somebodys_data_are_never_touched(
+    db: PgPool,
+    postgres: Url<Postgres>,
+    redis: Url<Redis>,
+) -> anyhow::Result<()> {
+    let outside = Outside::new(db, &postgres, &redis).await?;
+    for database in (0..16).filter(|database| ![7, 12].contains(database)) {
+        outside.put_somebodys_data(database).await?;
+    }
+    for (name, rules) in [("plain", &["-acl", "-config"][..]), ("nearly", &["-config"])] {
+        let url = outside.redis_user(name, rules).await?;
+        let before = outside.inventory().await?;
+        let guests = guests(&outside.postgres(), &url);
+        guests.pass_together(&["only_caches"; 8]).await;
+        assert_eq!(
+            guests.notes("database").len(),
+            8,
+            "with two databases, all had their turn"
+        );
+        guests.end_supervisors(Signal::TERM).await;
+        outside.stays(&before).await?;
+    }
+    Ok(())
+}
+
+// A `SELECT` that is refused must not have the next command hit the URL's own database.
+#[integration(postgres(dedicated), redis(dedicated))]
+async fn a_database_that_can_not_be_selected_is_left_alone(
+    db: PgPool,
+    postgres: Url<Postgres>,
+    redis: Url<Redis>,
+) -> anyhow::Result<()> {
+    let outside = Outside::new(db, &postgres, &redis).await?;
+    outside.put_somebodys_data(0).await?;
+    let url = outside
+        .redis_user("narrow", &["-acl", "-config", "-select", "+select|0", "+select|1"])
+        .await?;
+    let before = outside.inventory().await?;
+    let guests = guests(&outside.postgres(), &url);
+    guests.pass_together(&["only_caches"; 3]).await;
+    guests.end_supervisors(Signal::TERM).await;
+    outside.stays(&before).await?;
+    Ok(())
+}
+
+#[integration(postgres(dedicated), redis(dedicated))]
+async fn what_a_killed_supervisor_left_is_removed_and_what_a_living_one_owns_is_not(
+    db: PgPool,
+    postgres: Url<Postgres>,
+    redis: Url<Redis>,
+) -> anyhow::Result<()> {
+    let outside = Outside::new(db, &postgres, &redis).await?;
+    let before = outside.inventory().await?;
+    let stay = || guests(&outside.postgres(), &outside.redis()).with("GUESTS_STAY", "1");
+    let (killed, living, next) = (stay(), stay(), guests(&outside.postgres(), &outside.redis()));
+    let in_killed = killed.start("stores_and_caches");
+    let in_living = living.start("stores_and_caches");
+    for household in [&killed, &living] {
+        wait_until("the guest is busy", || {
+            household.notes("busy").is_empty().then(|| "it isn't".to_owned())
+        })
+        .await;
+    }
+    let pids = killed.supervisors();
+    assert_eq!(pids.len(), 1);
+    kill_process(pids[0], Signal::KILL)?;
+    wait_until("the server sees that the killed one is gone", || {
+        killed
+            .supervisors()
+            .first()
+            .map(|pid| format!("{pid:?} has left its state"))
+    })
+    .await;
+
+    next.pass("stores_and_caches").await;
+    next.end_supervisors(Signal::TERM).await;
+    std::fs::write(living.notebook().join("end"), "now\n")?;
+    let ended = Guests::end_of(in_living).await;
+    assert!(ended.passed, "{}", ended.said);
+    living.end_supervisors(Signal::TERM).await;
+    outside.stays(&before).await?;
+    drop(in_killed);
+    Ok(())
+}
+
+// Those name the developer's own databases: a test must never find them by accident.
+#[tokio::test]
+async fn the_variables_of_applications_are_never_read() {
+    let guests = Guests::new()
+        .with("DATABASE_URL", "postgres://nobody:nothing@127.0.0.1:1/nowhere")
+        .with("REDIS_URL", "redis://127.0.0.1:1/3")
+        .with("PGHOST", "/nowhere")
+        .with("PGUSER", "nobody")
+        .with("PGSSLMODE", "require");
+    guests.pass("stores_and_caches").await;
+    guests.end_supervisors(Signal::TERM).await;
+}
+
+#[integration(postgres(dedicated), redis(dedicated))]
+async fn the_example_passes_on_external_servers(
+    db: PgPool,
+    postgres: Url<Postgres>,
+    redis: Url<Redis>,
+) -> anyhow::Result<()> {
+    let outside = Outside::new(db, &postgres, &redis).await?;
+    let before = outside.inventory().await?;
+    let guests = guests(&outside.postgres(), &outside.redis()).with("ITEST_PROVIDER", "external");
+    let mut tests = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    tests.args(["nextest", "run", "--workspace", "--color=never"]);
+    for name in [
+        "binary",
+        "concurrency",
+        "constraints",
+        "errors",
+        "events_and_cache",
+        "orders",
+        "users",
+    ] {
+        tests.args(["--test", name]);
+    }
+    guests.prepare(&mut tests);
+    let ended = Ended::of(&tests.current_dir(env!("CARGO_MANIFEST_DIR")).output().await?);
+    assert!(ended.passed, "{}", ended.said);
+    guests.end_supervisors(Signal::TERM).await;
+    outside.stays(&before).await?;
+    Ok(())
+}

@@ -1,0 +1,278 @@
+//! Templates: what every slice starts from is made once, of migrations, fixtures and the test's own code, and belongs to
+//! the test as if it had made it itself.
+
+mod support;
+
+use std::fs;
+
+use itest::integration;
+use rustix::process::Signal;
+use sqlx::migrate::Migrator;
+use sqlx::{Connection, PgConnection, PgPool};
+use support::notes::note;
+use support::{Guests, folder};
+
+static MIGRATOR: Migrator = sqlx::migrate!("./tests/migrations");
+
+async fn rooms(db: &PgPool) -> sqlx::Result<Vec<(i64, String)>> {
+    sqlx::query_as("SELECT id, name FROM rooms ORDER BY id")
+        .fetch_all(db)
+        .await
+}
+
+async fn add_a_room(db: PgPool) -> sqlx::Result<()> {
+    let mut transaction = db.begin().await?;
+    sqlx::query("INSERT INTO rooms (name) SELECT 'room after ' || count(*) FROM rooms")
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await
+}
+
+#[integration(postgres(
+    migrations = "./tests/migrations",
+    setup = add_a_room,
+    fixtures("fixtures/more/suite.sql"),
+    setup = add_a_room,
+))]
+async fn the_steps_run_in_the_order_in_which_they_are_written(db: PgPool) -> anyhow::Result<()> {
+    let names: Vec<String> = rooms(&db).await?.into_iter().map(|(_, name)| name).collect();
+    assert_eq!(names, ["room after 0", "suite", "room after 2"]);
+    Ok(())
+}
+
+#[integration(postgres(migrator = MIGRATOR, fixtures("rooms", "fixtures/more/suite.sql")))]
+async fn a_static_migrator_and_fixtures_by_name_and_by_path(db: PgPool) -> anyhow::Result<()> {
+    let expected = [(1, "blue"), (2, "red"), (3, "suite")].map(|(id, name)| (id, name.to_owned()));
+    assert_eq!(rooms(&db).await?, expected);
+    let applied: i64 = sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success")
+        .fetch_one(&db)
+        .await?;
+    assert_eq!(applied, 2);
+    MIGRATOR.run(&db).await?;
+    Ok(())
+}
+
+// Sequences are part of the content: the fixture took a ticket.
+#[integration(postgres(migrations = "./tests/migrations", fixtures("rooms")))]
+async fn seeded_rows_and_sequences_are_there(db: PgPool) -> anyhow::Result<()> {
+    let ticket: i64 = sqlx::query_scalar("SELECT nextval('tickets')").fetch_one(&db).await?;
+    let room: i64 = sqlx::query_scalar("INSERT INTO rooms (name) VALUES ('green') RETURNING id")
+        .fetch_one(&db)
+        .await?;
+    let booking: i64 = sqlx::query_scalar("INSERT INTO bookings (room_id, guest) VALUES (1, 'Eve') RETURNING id")
+        .fetch_one(&db)
+        .await?;
+    assert_eq!((ticket, room, booking), (101, 3, 2));
+    Ok(())
+}
+
+#[integration(
+    small = postgres(migrations = "./tests/migrations", fixtures("rooms")),
+    large = postgres(migrations = "./tests/migrations", fixtures("many_rooms")),
+    blank = postgres
+)]
+async fn different_templates_live_side_by_side(small: PgPool, large: PgPool, blank: PgPool) -> anyhow::Result<()> {
+    assert_eq!(rooms(&small).await?.len(), 2);
+    assert_eq!(rooms(&large).await?.len(), 50_000);
+    rooms(&blank).await.expect_err("there is no such table");
+    Ok(())
+}
+
+#[integration(postgres(migrations = "./tests/migrations", fixtures("rooms")))]
+async fn what_a_template_holds_is_the_tests_own(db: PgPool) -> anyhow::Result<()> {
+    for statement in [
+        "ALTER TABLE rooms ADD COLUMN floor int NOT NULL DEFAULT 0",
+        "ALTER TYPE mood ADD VALUE 'wild'",
+        "CREATE OR REPLACE FUNCTION room_count() RETURNS bigint LANGUAGE sql AS 'SELECT 7::bigint'",
+        "ALTER SEQUENCE tickets RESTART 1",
+        "ALTER TABLE bookings DISABLE TRIGGER no_ghosts",
+        "CREATE INDEX ON rooms (floor)",
+        "COMMENT ON TABLE rooms IS 'ours'",
+        "GRANT SELECT ON rooms TO PUBLIC",
+        "ALTER VIEW room_names OWNER TO CURRENT_USER",
+        "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
+        "ALTER SCHEMA public RENAME TO shop; ALTER SCHEMA shop RENAME TO public",
+        "ALTER TABLE rooms ENABLE ROW LEVEL SECURITY; CREATE POLICY all_rooms ON rooms USING (true)",
+        "ANALYZE rooms",
+        "TRUNCATE rooms CASCADE",
+        "DROP VIEW room_names; DROP TABLE bookings, rooms CASCADE; DROP TYPE mood; DROP SEQUENCE tickets",
+        "DROP TABLE _sqlx_migrations",
+        "DROP SCHEMA public CASCADE; CREATE SCHEMA public",
+    ] {
+        let done = sqlx::raw_sql(statement).execute(&db).await;
+        assert!(done.is_ok(), "{statement}: {done:?}");
+    }
+    MIGRATOR.run(&db).await?;
+    assert_eq!(rooms(&db).await?, []);
+    Ok(())
+}
+
+/// Forced, so that the policy binds the owner, too.
+async fn guard_rooms(db: PgPool) -> sqlx::Result<()> {
+    sqlx::raw_sql(
+        "ALTER TABLE rooms ENABLE ROW LEVEL SECURITY; ALTER TABLE rooms FORCE ROW LEVEL SECURITY;
+         CREATE POLICY tenant ON rooms USING (name = current_setting('shop.tenant', true));
+         ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC;
+         CREATE TABLE made_after (id int)",
+    )
+    .execute(&db)
+    .await
+    .map(drop)
+}
+
+#[integration(postgres(migrations = "./tests/migrations", fixtures("rooms"), setup = guard_rooms))]
+async fn row_level_security_holds_for_the_test_as_for_any_application(db: &mut PgConnection) -> anyhow::Result<()> {
+    let seen = "SELECT coalesce(string_agg(name, ' '), '') FROM rooms";
+    assert_eq!(sqlx::query_scalar::<_, String>(seen).fetch_one(&mut *db).await?, "");
+    let mut tenant = db.begin().await?;
+    sqlx::raw_sql("SET LOCAL shop.tenant = 'red'")
+        .execute(&mut *tenant)
+        .await?;
+    assert_eq!(
+        sqlx::query_scalar::<_, String>(seen).fetch_one(&mut *tenant).await?,
+        "red"
+    );
+    tenant.rollback().await?;
+    let open: bool = sqlx::query_scalar("SELECT has_table_privilege('public', 'made_after', 'SELECT')")
+        .fetch_one(db)
+        .await?;
+    assert!(open, "default privileges are part of the content");
+    Ok(())
+}
+
+#[tokio::test]
+async fn equal_templates_are_built_once_however_many_tests_ask() {
+    let guests = Guests::new();
+    guests
+        .pass_together(&[
+            "counts_builds_here",
+            "counts_builds_there",
+            "counts_builds_in_a_transaction",
+        ])
+        .await;
+    guests.pass("counts_builds_here").await;
+    assert_eq!(guests.notes("built"), ["once"]);
+    guests.end_supervisors(Signal::TERM).await;
+}
+
+async fn count_build(db: PgPool) -> sqlx::Result<()> {
+    note("built", "once");
+    sqlx::raw_sql("CREATE TABLE built (by text); INSERT INTO built VALUES (current_user)")
+        .execute(&db)
+        .await
+        .map(drop)
+}
+
+async fn one_row(db: &PgPool) -> anyhow::Result<()> {
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM built").fetch_one(db).await?;
+    anyhow::ensure!(rows == 1);
+    sqlx::raw_sql("DELETE FROM built").execute(db).await?;
+    Ok(())
+}
+
+#[integration(postgres(setup = count_build))]
+#[ignore = "a guest"]
+async fn counts_builds_here(db: PgPool) -> anyhow::Result<()> {
+    one_row(&db).await
+}
+
+#[integration(postgres(setup = count_build))]
+#[ignore = "a guest"]
+async fn counts_builds_there(db: PgPool) -> anyhow::Result<()> {
+    one_row(&db).await
+}
+
+#[integration(postgres(setup = count_build, transaction))]
+#[ignore = "a guest"]
+async fn counts_builds_in_a_transaction(db: PgPool) -> anyhow::Result<()> {
+    one_row(&db).await
+}
+
+// The guest's package is wherever CARGO_MANIFEST_DIR says: here a workspace that is written for this test.
+#[tokio::test]
+async fn a_migration_that_changes_makes_another_template() {
+    let workspace = tempfile::tempdir().unwrap();
+    let migrations = workspace.path().join("migrations");
+    let write = |name: &str, sql: &str| fs::write(migrations.join(name), sql).unwrap();
+    fs::write(workspace.path().join("Cargo.lock"), "").unwrap();
+    fs::create_dir(&migrations).unwrap();
+    let guests = Guests::new().with("CARGO_MANIFEST_DIR", workspace.path().to_str().unwrap());
+
+    write("1_first.sql", "CREATE TABLE first ()");
+    guests.pass("lists_its_tables").await;
+    write("1_first.sql", "CREATE TABLE premier ()");
+    guests.pass("lists_its_tables").await;
+    write("2_second.sql", "CREATE TABLE second ()");
+    guests.pass("lists_its_tables").await;
+    fs::remove_file(migrations.join("2_second.sql")).unwrap();
+    guests.pass("lists_its_tables").await;
+    write("2_second.sql", "CREATE TABLE second (); CREATE TABEL third ()");
+    let said = guests.fail("lists_its_tables").await;
+    assert!(
+        said.contains("2_second.sql failed") && said.contains("in line 1"),
+        "{said}"
+    );
+    write("2_second.sql", "CREATE TABLE second (); CREATE TABLE third ()");
+    guests.pass("lists_its_tables").await;
+
+    let seen = ["first", "premier", "premier second", "premier", "premier second third"];
+    assert_eq!(guests.notes("tables"), seen);
+    guests.end_supervisors(Signal::TERM).await;
+}
+
+#[integration(postgres(migrations = "./migrations"))]
+#[ignore = "a guest"]
+async fn lists_its_tables(db: PgPool) -> anyhow::Result<()> {
+    let tables: String = sqlx::query_scalar(
+        "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables
+         WHERE schemaname = 'public' AND tablename <> '_sqlx_migrations'",
+    )
+    .fetch_one(&db)
+    .await?;
+    note("tables", tables);
+    Ok(())
+}
+
+#[tokio::test]
+async fn content_that_can_not_be_made_is_explained() {
+    let guests = Guests::new();
+    let said = guests.fail("loads_a_broken_fixture").await;
+    let broken = folder("tests/fixtures/broken.sql");
+    for part in [
+        format!("the fixture {} failed in line 2", broken.display()).as_str(),
+        "relation \"roms\" does not exist",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    for (guest, parts) in [
+        (
+            "loads_a_fixture_that_is_not_there",
+            ["the fixture `nobody` is not there", "hint: `fixtures("],
+        ),
+        (
+            "migrates_from_nowhere",
+            ["failed to read the migrations", "hint: `migrations = "],
+        ),
+        ("sets_up_in_vain", ["the setup function", "sets_up_in_vain"]),
+    ] {
+        let said = guests.fail(guest).await;
+        assert!(parts.iter().all(|part| said.contains(part)), "{guest}: {said}");
+    }
+    guests.end_supervisors(Signal::TERM).await;
+}
+
+#[integration(postgres(migrations = "./tests/migrations", fixtures("broken")))]
+#[ignore = "a guest that fails"]
+async fn loads_a_broken_fixture(_db: PgPool) {}
+
+#[integration(postgres(fixtures("nobody")))]
+#[ignore = "a guest that fails"]
+async fn loads_a_fixture_that_is_not_there(_db: PgPool) {}
+
+#[integration(postgres(migrations = "./nowhere"))]
+#[ignore = "a guest that fails"]
+async fn migrates_from_nowhere(_db: PgPool) {}
+
+#[integration(postgres(setup = |_: PgPool| async { Err::<(), _>("in vain") }))]
+#[ignore = "a guest that fails"]
+async fn sets_up_in_vain(_db: PgPool) {}
