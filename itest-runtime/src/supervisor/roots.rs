@@ -107,11 +107,19 @@ impl Inner {
             other => other,
         };
         created.context(|| format!("failed to create {}", root.display()))?;
-        let mark = fs::File::create(root.join(MARK)).and_then(|mark| mark.lock().map(|()| mark));
-        self.marks
-            .push(mark.context(|| format!("failed to mark {} as ours", root.display()))?);
+        let mark = mark(root).context(|| format!("failed to mark {} as ours", root.display()))?;
+        self.marks.push(mark);
         Ok(root.to_owned())
     }
+}
+
+/// The mark gets its name when it is locked already: nobody ever finds it free while we live.
+fn mark(root: &Path) -> std::io::Result<fs::File> {
+    let draft = root.join("owner.draft");
+    let mark = fs::File::create(&draft)?;
+    mark.lock()?;
+    fs::rename(&draft, root.join(MARK))?;
+    Ok(mark)
 }
 
 fn is_ours(root: &Path) -> bool {
