@@ -21,18 +21,15 @@ pub(super) fn harvest(home: &Home) {
             drop(lock);
         }
     }
-    for orphan in roots::orphans() {
-        remove(&orphan);
-    }
+    roots::remove_all_orphans();
 }
 
 fn clear(home: &Home) {
-    if !home.dir().exists() {
-        return;
-    }
-    tracing::info!(home = %home.dir().display(), "cleaning up behind a dead supervisor");
     match State::read(&home.state()) {
-        Ok(Some(state)) => clear_state(&state),
+        Ok(Some(state)) => {
+            tracing::info!(home = %home.dir().display(), "cleaning up behind a dead supervisor");
+            clear_state(&state);
+        }
         Ok(None) => {}
         Err(error) => tracing::warn!("{error}; only the usual places are cleaned"),
     }
@@ -56,11 +53,11 @@ fn clear_state(state: &State) {
     state
         .roots
         .iter()
-        .filter(|root| roots::is_one(root))
+        .filter(|root| roots::is_left(root))
         .for_each(|root| remove(root));
 }
 
-fn remove(path: &Path) {
+pub(super) fn remove(path: &Path) {
     let removed = match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),
