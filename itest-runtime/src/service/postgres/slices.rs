@@ -153,7 +153,9 @@ impl PgSlices {
                 .await?;
         }
         if matches!(slices.logins, Logins::Own) {
-            let role = format!("CREATE ROLE {} NOLOGIN", ident(&slices.owner_role));
+            // On a server of its own, migrations may need what only a superuser can do: most extensions, roles.
+            let rights = if dedicated { "SUPERUSER" } else { "" };
+            let role = format!("CREATE ROLE {} NOLOGIN {rights}", ident(&slices.owner_role));
             slices
                 .admin
                 .run("failed to make the role that owns templates", role)
