@@ -91,6 +91,7 @@ async fn two_supervisors_share_a_server_and_leave_nothing(
 ) -> anyhow::Result<()> {
     let outside = Outside::new(db, &postgres, &redis).await?;
     outside.put_somebodys_data(2).await?;
+    outside.postgres_user("itest_20260131_orders", "").await?;
     let before = outside.inventory().await?;
     let one = guests(&outside.postgres(), &outside.redis());
     let other = guests(&outside.postgres(), &outside.redis());

@@ -82,6 +82,7 @@ async fn what_reaches_others_is_refused(client: Client, other: Url<Redis>) -> an
         "CLIENT LIST",
         "CLIENT PAUSE 100",
         "CLIENT UNBLOCK 1",
+        "CLIENT TRACKING ON BCAST",
         "SCRIPT FLUSH",
         "SCRIPT KILL",
         "FUNCTION FLUSH",

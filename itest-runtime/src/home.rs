@@ -6,6 +6,7 @@
 //!   KEY/             socket, log and state
 //! ```
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -30,9 +31,11 @@ impl Home {
         let base = wanted.map_or_else(default_base, Path::to_owned);
         // The key also names folders outside the base: what lies there under it must be this home's, and no other's.
         let mut within = FingerprintBuilder::new("home");
-        within.bytes(base.as_os_str().as_encoded_bytes()).text(key.short(12));
+        within
+            .bytes(base.as_os_str().as_encoded_bytes())
+            .text(key.short(KEY_LENGTH));
         let home = Self {
-            key: within.finish().short(12).to_owned(),
+            key: within.finish().short(KEY_LENGTH).to_owned(),
             base,
         };
         let length = home.socket().as_os_str().len();
@@ -67,12 +70,15 @@ impl Home {
         &self.key
     }
 
-    /// Every other home of the same user.
+    /// Every other home of the same user: a folder may be left without its lock, or a lock without its folder.
     pub(crate) fn neighbours(&self) -> Vec<Self> {
         let entries = fs::read_dir(&self.base).into_iter().flatten().flatten();
-        entries
-            .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".lock")?.to_owned()))
-            .filter(|key| *key != self.key)
+        let keys: BTreeSet<String> = entries
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .map(|name| name.strip_suffix(".lock").map_or(name.clone(), str::to_owned))
+            .filter(|key| is_key(key) && *key != self.key)
+            .collect();
+        keys.into_iter()
             .map(|key| Self {
                 base: self.base.clone(),
                 key,
@@ -134,6 +140,14 @@ impl Home {
             }
         }
     }
+}
+
+/// How long a home's key is: it is in the path of a socket.
+const KEY_LENGTH: usize = 12;
+
+/// Whether a name may be a home's key.
+pub(crate) fn is_key(name: &str) -> bool {
+    name.len() == KEY_LENGTH && name.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn uid() -> u32 {
@@ -219,13 +233,6 @@ mod tests {
     }
 
     #[test]
-    fn two_bases_share_no_key() {
-        let key = |base: &str| home(Path::new(base)).expect("short enough").key;
-        assert_ne!(key("/tmp/a"), key("/tmp/b"));
-        assert_eq!(key("/tmp/a"), key("/tmp/a"));
-    }
-
-    #[test]
     fn a_folder_that_is_open_to_others_is_refused() {
         let base = tempfile::tempdir().expect("a folder");
         fs::set_permissions(base.path(), fs::Permissions::from_mode(0o755)).expect("set");
@@ -238,10 +245,17 @@ mod tests {
     }
 
     #[test]
-    fn two_base_folders_are_two_homes() {
-        let one = home(Path::new("/tmp/one")).expect("short enough");
-        let other = home(Path::new("/tmp/other")).expect("short enough");
-        assert_ne!(one.key(), other.key());
+    fn a_neighbour_is_known_by_its_lock_or_its_folder_and_nothing_else_is_one() {
+        let base = tempfile::tempdir().expect("a folder");
+        let own = home(base.path()).expect("short enough");
+        for name in [own.key(), "0123456789ab.lock", "cache", "notes.lock"] {
+            fs::write(base.path().join(name), "").expect("written");
+        }
+        for name in ["0123456789ab", "ba9876543210"] {
+            fs::create_dir(base.path().join(name)).expect("made");
+        }
+        let keys: Vec<_> = own.neighbours().into_iter().map(|home| home.key).collect();
+        assert_eq!(keys, ["0123456789ab", "ba9876543210"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! It ends when this process does, and so do its servers: nobody else may rely on it. It therefore has a home of its own.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -27,8 +27,8 @@ pub(super) fn instead_of(shared: &Home) -> Option<Home> {
     guests.get(&shared.dir()).cloned()
 }
 
-/// Starts it, and lets go of the lock of the home where nobody moved in.
-pub(super) async fn start(case: &'static Case, config: &Config, shared: &Home, lock: File) -> Result<UnixStream> {
+/// Starts it, and clears the home where nobody moved in.
+pub(super) async fn start(case: &'static Case, config: &Config, shared: &Home) -> Result<UnixStream> {
     eprintln!(
         "itest: this test harness can't run the supervisor, as it doesn't run the one test that `--exact` names: servers are \
          started for this process alone"
@@ -66,8 +66,10 @@ pub(super) async fn start(case: &'static Case, config: &Config, shared: &Home, l
     let mut guests = GUESTS.lock().unwrap_or_else(PoisonError::into_inner);
     guests.insert(shared.dir(), home);
     drop(guests);
-    let _ = fs::remove_dir_all(shared.dir());
-    let _ = fs::remove_file(shared.lock_path());
-    drop(lock);
+    // A supervisor that was too slow has a janitor, which holds the lock until it has done the same.
+    if let Some(_lock) = shared.try_lock()? {
+        let _ = fs::remove_dir_all(shared.dir());
+        let _ = fs::remove_file(shared.lock_path());
+    }
     Ok(stream)
 }

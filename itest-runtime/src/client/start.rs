@@ -93,7 +93,6 @@ pub(super) fn last_log_lines(home: &Home) -> Vec<String> {
 /// Starts a supervisor, which takes over the lock; in a process of its own if that works, else in this one.
 async fn start(case: &'static Case, config: &Config, home: &Home, lock: File) -> Result<UnixStream> {
     let settings = Settings::new(home, config)?;
-    let for_fallback = lock.try_clone().context(|| "failed to duplicate the lock")?;
     let mut child = spawn(case, home, &settings, lock)?;
     let deadline = Instant::now() + LISTENS;
     loop {
@@ -112,7 +111,7 @@ async fn start(case: &'static Case, config: &Config, home: &Home, lock: File) ->
         tokio::time::sleep(TRY).await;
     }
     // The harness knows no `--exact`: nothing in that process became a supervisor.
-    guest::start(case, config, home, for_fallback).await
+    guest::start(case, config, home).await
 }
 
 fn spawn(case: &Case, home: &Home, settings: &Settings, lock: File) -> Result<Child> {

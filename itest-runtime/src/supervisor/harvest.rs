@@ -21,34 +21,26 @@ pub(super) fn harvest(home: &Home) {
             drop(lock);
         }
     }
-    for orphan in roots::orphans() {
-        remove(&orphan);
-    }
+    roots::remove_all_orphans();
 }
 
 fn clear(home: &Home) {
-    // Whoever starts a supervisor makes its home and its log first.
-    let left: Vec<_> = fs::read_dir(home.dir())
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| *path != home.log())
-        .collect();
-    if left.is_empty() {
-        return;
-    }
-    tracing::info!(home = %home.dir().display(), "cleaning up behind a dead supervisor");
     match State::read(&home.state()) {
-        Ok(Some(state)) => clear_state(&state),
+        Ok(Some(state)) => {
+            tracing::info!(home = %home.dir().display(), "cleaning up behind a dead supervisor");
+            clear_state(&state);
+        }
         Ok(None) => {}
         Err(error) => tracing::warn!("{error}; only the usual places are cleaned"),
     }
     for root in roots::usual(home.key()) {
         remove(&root);
     }
-    for path in &left {
-        remove(path);
+    // Whoever starts a supervisor makes its home and its log first.
+    for entry in fs::read_dir(home.dir()).into_iter().flatten().flatten() {
+        if entry.path() != home.log() {
+            remove(&entry.path());
+        }
     }
 }
 
@@ -61,11 +53,11 @@ fn clear_state(state: &State) {
     state
         .roots
         .iter()
-        .filter(|root| roots::is_one(root))
+        .filter(|root| roots::is_left(root))
         .for_each(|root| remove(root));
 }
 
-fn remove(path: &Path) {
+pub(super) fn remove(path: &Path) {
     let removed = match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),

@@ -13,7 +13,7 @@ use crate::error::{Context, Error, Result};
 use crate::home::Home;
 use crate::os::{self, ProcessId};
 
-/// `$1` the home, `$2` the lock, `$3` the base; on stdin lines such as `dir PATH` and `pid NUMBER`.
+/// `$1` the home, `$2` the lock, `$3` the base; on stdin lines such as `dir PATH` and `pids NUMBER…`.
 ///
 /// `rm` is tried again while a dying server still writes.
 const SCRIPT: &str = r#"
@@ -23,7 +23,7 @@ shift 3
 while IFS= read -r line; do
   case $line in
     'dir '*) set -- "$@" "${line#dir }" ;;
-    'pid '*) pids="$pids ${line#pid }" ;;
+    'pids '*) pids=${line#pids } ;;
   esac
 done
 [ -z "$pids" ] || kill -QUIT $pids 2>/dev/null
@@ -52,7 +52,12 @@ impl Janitor {
             .arg(home.dir())
             .arg(home.lock_path())
             .arg(home.base());
-        command.current_dir("/").env_clear().env("PATH", "/usr/bin:/bin");
+        // Not every system has `rm` in the usual places.
+        let path = std::env::var("PATH").unwrap_or_default();
+        command
+            .current_dir("/")
+            .env_clear()
+            .env("PATH", format!("{path}:/usr/bin:/bin"));
         command.stdin(Stdio::piped()).stdout(lock).stderr(Stdio::null());
         os::own_session(&mut command);
         let mut child = command.spawn().context(|| "failed to start the janitor with /bin/sh")?;
@@ -70,13 +75,13 @@ impl Janitor {
         self.tell(&format!("dir {folder}\n"))
     }
 
-    /// Has a server ended at the end, where the kernel doesn't do it.
-    pub(super) fn end(&mut self, server: ProcessId) -> Result<()> {
+    /// Has these servers ended at the end, and no longer those named before, where the kernel doesn't do it.
+    pub(super) fn end(&mut self, servers: &[ProcessId]) -> Result<()> {
         if os::HAS_PARENT_DEATH_SIGNAL {
-            Ok(())
-        } else {
-            self.tell(&format!("pid {}\n", server.pid))
+            return Ok(());
         }
+        let pids: Vec<String> = servers.iter().map(|server| server.pid.to_string()).collect();
+        self.tell(&format!("pids {}\n", pids.join(" ")))
     }
 
     fn tell(&mut self, line: &str) -> Result<()> {

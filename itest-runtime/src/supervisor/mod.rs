@@ -21,6 +21,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
 
@@ -39,6 +40,9 @@ pub(crate) use settings::Settings;
 
 /// The exit code of a supervisor that failed: a test harness has no such code.
 pub(crate) const FAILED: i32 = 87;
+
+/// How long to wait after a caller that could not be let in.
+const BREATH: Duration = Duration::from_millis(50);
 
 /// Becomes the supervisor, and never returns, if this process was started to be one.
 pub(crate) fn take_over_if_asked(case: &Case) {
@@ -90,7 +94,7 @@ struct Supervisor {
     servers: Servers,
     lifetime: Lifetime,
     next_number: AtomicU64,
-    start_timeout: std::time::Duration,
+    start_timeout: Duration,
 }
 
 impl Supervisor {
@@ -158,9 +162,16 @@ impl Supervisor {
         let why = loop {
             tokio::select! {
                 accepted = listener.accept() => {
-                    if let Ok((stream, _)) = accepted {
-                        let supervisor = self.clone();
-                        tokio::spawn(async move { supervisor.accept(stream).await });
+                    match accepted {
+                        Ok((stream, _)) => {
+                            let supervisor = self.clone();
+                            tokio::spawn(async move { supervisor.accept(stream).await });
+                        }
+                        // Too many open files, perhaps: they become fewer when leases end.
+                        Err(error) => {
+                            tracing::warn!(%error, "a caller could not be let in");
+                            tokio::time::sleep(BREATH).await;
+                        }
                     }
                 }
                 () = self.lifetime.drained() => break "a newer build takes over",

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
-use tokio::sync::oneshot;
+use tokio::sync::{OnceCell, oneshot};
 
 use super::server::Server;
 use crate::error::{Error, Result};
@@ -17,6 +17,8 @@ pub(super) struct Pool {
     spec: Value,
     sharing: Sharing,
     state: Mutex<State>,
+    /// The slice of a pool that everyone shares.
+    shared: OnceCell<tokio::sync::Mutex<AnySlice>>,
 }
 
 #[derive(Default)]
@@ -26,8 +28,6 @@ struct State {
     waiting: VecDeque<oneshot::Sender<Result<AnySlice>>>,
     /// Slices that are being made or recycled: each will serve one who waits.
     coming: usize,
-    /// The slice of a pool that everyone shares.
-    shared: Option<Arc<tokio::sync::Mutex<AnySlice>>>,
 }
 
 impl Pool {
@@ -37,6 +37,7 @@ impl Pool {
             spec,
             sharing: pool.sharing,
             state: Mutex::default(),
+            shared: OnceCell::new(),
         })
     }
 
@@ -69,7 +70,9 @@ impl Pool {
                     tracing::warn!(%error, "a slice could not be granted");
                     failure = Some(error);
                     let broken = held.slice.take().expect("it was put there");
-                    self.server.slices.destroy(broken).await;
+                    // The test may die meanwhile, and the slice has to go all the same.
+                    let server = self.server.clone();
+                    self.server.spawn(async move { server.slices.destroy(broken).await });
                 }
             }
         }
@@ -77,15 +80,8 @@ impl Pool {
     }
 
     async fn lease_shared(self: &Arc<Self>, spec: &Value, lease: &LeaseName) -> Result<(Held, Value)> {
-        let shared = self.state().shared.clone();
-        let shared = match shared {
-            Some(shared) => shared,
-            None => {
-                let made = Arc::new(tokio::sync::Mutex::new(self.server.slices.make(&self.spec).await?));
-                // Another test may have been quicker.
-                self.state().shared.get_or_insert(made).clone()
-            }
-        };
+        let make = || async { self.server.slices.make(&self.spec).await.map(tokio::sync::Mutex::new) };
+        let shared = self.shared.get_or_try_init(make).await?;
         let grant = self.server.slices.grant(&mut *shared.lock().await, spec, lease).await?;
         Ok((
             Held {
@@ -100,6 +96,10 @@ impl Pool {
 
     async fn next(self: &Arc<Self>) -> Result<AnySlice> {
         let (tell, told) = oneshot::channel();
+        let mut waiting = Waiting {
+            pool: self.clone(),
+            told,
+        };
         {
             let mut state = self.state();
             if let Some(slice) = state.ready.pop() {
@@ -111,7 +111,8 @@ impl Pool {
                 self.server.spawn(self.clone().make());
             }
         }
-        told.await
+        (&mut waiting.told)
+            .await
             .unwrap_or_else(|_| Err(Error::new("the pool of slices was closed")))
     }
 
@@ -148,6 +149,23 @@ impl Pool {
         // Whoever waits is served first.
         self.clone().make().await;
         self.server.slices.destroy(slice).await;
+    }
+}
+
+/// A test that waits for a slice.
+struct Waiting {
+    pool: Arc<Pool>,
+    told: oneshot::Receiver<Result<AnySlice>>,
+}
+
+impl Drop for Waiting {
+    /// The test may die just when its slice has come: the next one gets it.
+    fn drop(&mut self) {
+        self.told.close();
+        if let Ok(Ok(slice)) = self.told.try_recv() {
+            self.pool.state().coming += 1;
+            self.pool.arrive(Ok(slice));
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::janitor::Janitor;
 use super::state::StateFile;
 use crate::error::{Context, Error, Result};
+use crate::home::is_key;
 use crate::os::ProcessId;
 
 /// In many CI containers `/dev/shm` has 64 MB: too little for a server's data.
@@ -18,7 +19,7 @@ const MEMORY: &str = "/dev/shm";
 const ENOUGH: u64 = 512 << 20;
 /// The file in a root that its owner holds a lock on.
 const MARK: &str = "owner.lock";
-/// A root may lack its mark for a moment.
+/// A root may lack its mark for a moment. One without it is never taken for somebody's before that.
 const YOUNG: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone)]
@@ -57,9 +58,12 @@ impl Roots {
             return Ok(made.clone());
         }
         let root = match &wanted {
-            Some(folder) => inner.create(&folder.join(name(&self.key))).map_err(|error| {
-                error.hint("ITEST_DATA_DIR must name an existing folder in which you may create others")
-            })?,
+            Some(folder) => {
+                remove_orphans(folder);
+                inner.create(&folder.join(name(&self.key))).map_err(|error| {
+                    error.hint("ITEST_DATA_DIR must name an existing folder in which you may create others")
+                })?
+            }
             None => {
                 let mut failure = Error::new("there is no place for servers' data");
                 let made = places().into_iter().find_map(|folder| {
@@ -78,13 +82,14 @@ impl Roots {
     /// Remembers a server for those who clean up.
     pub(super) fn add_server(&self, server: ProcessId) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = inner.janitor.end(server) {
-            tracing::warn!(%error, "failed to tell the janitor of a server");
-        }
-        inner.state.change(|state| {
+        let servers = inner.state.change(|state| {
             state.servers.retain(|server| server.is_alive());
             state.servers.push(server);
+            state.servers.clone()
         });
+        if let Err(error) = inner.janitor.end(&servers) {
+            tracing::warn!(%error, "failed to tell the janitor of a server");
+        }
     }
 }
 
@@ -100,8 +105,8 @@ impl Inner {
         };
         let create = || fs::DirBuilder::new().mode(mode).create(root);
         let created = match create() {
-            // We hold the lock: what lies there under our name is a dead supervisor's.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && is_ours(root) => {
+            // We hold the lock: what lies there under our name is a dead supervisor's, or one's in another container.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && is_ours(root) && !is_held(root) => {
                 fs::remove_dir_all(root).and_then(|()| create())
             }
             other => other,
@@ -113,13 +118,18 @@ impl Inner {
     }
 }
 
-/// The mark gets its name when it is locked already: nobody ever finds it free while we live.
+/// The mark is locked before it is there.
 fn mark(root: &Path) -> std::io::Result<fs::File> {
     let draft = root.join("owner.draft");
     let mark = fs::File::create(&draft)?;
     mark.lock()?;
-    fs::rename(&draft, root.join(MARK))?;
+    fs::rename(draft, root.join(MARK))?;
     Ok(mark)
+}
+
+/// Whether a living supervisor has marked the folder as its own.
+fn is_held(root: &Path) -> bool {
+    fs::File::open(root.join(MARK)).is_ok_and(|mark| mark.try_lock().is_err())
 }
 
 fn is_ours(root: &Path) -> bool {
@@ -135,12 +145,17 @@ fn name(key: &str) -> String {
     format!("{}{key}", prefix())
 }
 
-/// Whether a path has the name of a root: nothing else is ever removed on a state file's word.
-pub(super) fn is_one(path: &Path) -> bool {
-    path.file_name()
-        .and_then(|name| name.to_str())
-        .is_some_and(|name| name.starts_with(&prefix()))
-        && is_ours(path)
+/// Whether a path has the name of a root: nothing else is ever removed, on a state file's word or without.
+fn is_one(path: &Path) -> bool {
+    let key = path
+        .file_name()
+        .and_then(|name| name.to_str()?.strip_prefix(&prefix()).map(str::to_owned));
+    key.is_some_and(|key| is_key(&key)) && is_ours(path)
+}
+
+/// Whether a root is there, and its owner is gone: for those who hold the lock of its home.
+pub(super) fn is_left(path: &Path) -> bool {
+    is_one(path) && !is_held(path)
 }
 
 /// Where roots lie unless a person said otherwise.
@@ -148,24 +163,26 @@ pub(super) fn usual(key: &str) -> Vec<PathBuf> {
     [PathBuf::from(MEMORY), std::env::temp_dir()]
         .iter()
         .map(|folder| folder.join(name(key)))
-        .filter(|path| is_one(path))
+        .filter(|path| is_left(path))
         .collect()
 }
 
-/// Roots in the usual places whose owners are dead, wherever those had their homes.
-pub(super) fn orphans() -> Vec<PathBuf> {
-    let entries = [PathBuf::from(MEMORY), std::env::temp_dir()]
-        .into_iter()
-        .filter_map(|folder| fs::read_dir(folder).ok());
+/// Removes the roots in the usual places whose owners are dead, wherever those had their homes.
+pub(super) fn remove_all_orphans() {
+    for folder in [PathBuf::from(MEMORY), std::env::temp_dir()] {
+        remove_orphans(&folder);
+    }
+}
+
+fn remove_orphans(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries
-        .flatten()
-        .flatten()
         .map(|entry| entry.path())
         .filter(|path| is_one(path) && is_orphan(path))
-        .collect()
+        .for_each(|orphan| super::harvest::remove(&orphan));
 }
 
-/// The mark is locked from the moment it is made until the owner dies, which also holds across containers that share the
+/// The mark is locked from the moment it is there until the owner dies, which also holds across containers that share the
 /// folder, where pids mean nothing. A root without a mark is just being made, or old.
 fn is_orphan(root: &Path) -> bool {
     match fs::File::open(root.join(MARK)) {

@@ -52,9 +52,10 @@ impl StateFile {
         file
     }
 
-    pub(super) fn change(&mut self, change: impl FnOnce(&mut State)) {
-        change(&mut self.state);
+    pub(super) fn change<T>(&mut self, change: impl FnOnce(&mut State) -> T) -> T {
+        let changed = change(&mut self.state);
         self.write();
+        changed
     }
 
     /// The file matters only when all else fails: that it can't be written is no reason to fail a test.

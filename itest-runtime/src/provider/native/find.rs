@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use crate::error::{Error, Result};
 use crate::provider::recipe::Program;
@@ -150,6 +151,7 @@ async fn ask(path: &Path) -> std::result::Result<Found, String> {
     })?;
     let output = tokio::process::Command::new(path)
         .arg("--version")
+        .stdin(Stdio::null())
         .output()
         .await
         .map_err(|error| format!("can't be run: {error}"))?;

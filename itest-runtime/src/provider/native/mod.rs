@@ -212,9 +212,9 @@ fn create_private_dir(path: &Path, user: ServerUser) -> Result<()> {
 fn write_private_file(path: &Path, contents: &str, user: ServerUser) -> Result<()> {
     let write = || -> std::io::Result<()> {
         let mut file = fs::OpenOptions::new()
-            .create(true)
+            // The folder is the server's user's: a link that it put there isn't followed.
+            .create_new(true)
             .write(true)
-            .truncate(true)
             .mode(0o600)
             .open(path)?;
         file.write_all(contents.as_bytes())

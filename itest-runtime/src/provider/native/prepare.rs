@@ -3,16 +3,23 @@
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use super::find::Found;
 use super::user::ServerUser;
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
+use crate::os::{self, Signal};
 use crate::provider::recipe::{Place, Prepare};
 use crate::spec::FingerprintBuilder;
 
 const FREE_SPACE: &str = "free some space, or set ITEST_DATA_DIR to a folder that has it (256 MB are plenty)";
+
+/// How the ending of a copy begins that isn't complete.
+const DRAFT: &str = "draft-";
+/// No copy takes that long.
+const OLD: Duration = Duration::from_mins(10);
 
 /// Fills the data folder; answers with the kept copy that it came from, if it came from one.
 pub(super) async fn prepare(
@@ -70,8 +77,10 @@ async fn run(prepare: &Prepare, server: &Found, place: &Place, user: ServerUser)
     let mut failure = Error::new(format!("there is no way to run {}", program.display()));
     for args in (prepare.tries)(&place.data) {
         let mut command = Command::new(&program);
-        command.args(&args).current_dir(&place.dir);
+        // The supervisor's own stdin is its lock.
+        command.args(&args).current_dir(&place.dir).stdin(Stdio::null());
         user.apply(&mut command);
+        os::die_with_parent(&mut command, Signal::KILL);
         let output = tokio::process::Command::from(command)
             .output()
             .await
@@ -99,13 +108,30 @@ fn keep(data: &Path, kept: &Path) -> Result<()> {
         .mode(0o700)
         .create(folder)
         .context(|| folder.display().to_string())?;
-    let draft = kept.with_extension(random_hex(4));
+    remove_old_drafts(folder);
+    let draft = kept.with_extension(DRAFT.to_owned() + &random_hex(4));
     let done = copy(data, &draft, ServerUser::Own)
         .and_then(|()| fs::rename(&draft, kept).context(|| kept.display().to_string()));
     if done.is_err() {
         let _ = fs::remove_dir_all(&draft);
     }
     done
+}
+
+/// A supervisor that was killed while it copied leaves its draft.
+fn remove_old_drafts(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let drafts = entries.filter(|entry| {
+        let path = entry.path();
+        let is_draft = path
+            .extension()
+            .is_some_and(|end| end.to_string_lossy().starts_with(DRAFT));
+        let made = entry.metadata().and_then(|metadata| metadata.modified());
+        is_draft && made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > OLD))
+    });
+    for draft in drafts {
+        let _ = fs::remove_dir_all(draft.path());
+    }
 }
 
 fn copy(from: &Path, to: &Path, user: ServerUser) -> Result<()> {

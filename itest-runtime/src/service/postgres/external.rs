@@ -30,6 +30,9 @@ pub(super) async fn check(admin: &Admin, wanted: &PgServer) -> Result<()> {
     .hint("set ITEST_POSTGRES_URL to a server of that version, or write `postgres(native, …)`"))
 }
 
+/// What all our names look like: anything else that begins with `itest_` is somebody's own, such as `itest_20260131_orders`.
+const OURS: &str = "^itest_[0-9a-f]{8}_([sdpo][0-9]+|t[0-9a-f]{12}_[0-9]+)$";
+
 /// What all our names begin with.
 pub(super) fn prefix(owner: &str) -> String {
     format!("itest_{owner}_")
@@ -40,8 +43,9 @@ pub(super) async fn harvest(admin: &Admin, own: &str) -> Result<()> {
     let owners: Vec<String> = sqlx::query_scalar(
         "SELECT DISTINCT substring(name FROM '^itest_([0-9a-f]{8})_') FROM (
              SELECT datname::text AS name FROM pg_database UNION ALL SELECT rolname::text FROM pg_roles
-         ) AS names WHERE name ~ '^itest_[0-9a-f]{8}_'",
+         ) AS names WHERE name ~ $1",
     )
+    .bind(OURS)
     .fetch_all(admin.pool())
     .await
     .context(|| "failed to look for what dead supervisors left")?;
@@ -64,12 +68,17 @@ pub(super) async fn harvest(admin: &Admin, own: &str) -> Result<()> {
 pub(super) async fn clear(admin: &Admin, owner: &str) {
     let named = |sql: &'static str| async move {
         let names: Result<Vec<String>, _> = sqlx::query_scalar(sql)
-            .bind(prefix(owner))
+            .bind(OURS)
+            .bind(owner)
             .fetch_all(admin.pool())
             .await;
-        names.unwrap_or_default()
+        names.unwrap_or_else(|error| {
+            tracing::warn!(%error, "failed to look for what is to be removed from an external server");
+            Vec::new()
+        })
     };
-    for database in named("SELECT datname::text FROM pg_database WHERE starts_with(datname::text, $1)").await {
+    let databases = "SELECT datname::text FROM pg_database WHERE datname ~ $1 AND substring(datname FROM 7 FOR 8) = $2";
+    for database in named(databases).await {
         let freed = format!("ALTER DATABASE {} WITH IS_TEMPLATE false", ident(&database));
         let outcome = match admin.run("failed to free a template", freed).await {
             Ok(()) => admin.drop_database(&database).await,
@@ -81,7 +90,8 @@ pub(super) async fn clear(admin: &Admin, owner: &str) {
     }
     // A lease's role carries its owner's digits at the end of its name.
     let roles = "SELECT rolname::text FROM pg_roles
-                 WHERE starts_with(rolname::text, $1) OR rolname ~ ('#' || substring($1 FROM 7 FOR 8) || '-[0-9]+$')";
+                 WHERE (rolname ~ $1 AND substring(rolname FROM 7 FOR 8) = $2)
+                 OR substring(rolname FROM '#([0-9a-f]{8})-[0-9]+$') = $2";
     for role in named(roles).await {
         if let Err(error) = admin
             .run("failed to drop a role", format!("DROP ROLE IF EXISTS {}", ident(&role)))

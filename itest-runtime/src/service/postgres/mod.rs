@@ -16,6 +16,7 @@ mod steps;
 mod transaction;
 
 use std::future::Future;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -62,6 +63,9 @@ pub struct Postgres {
     isolation: Isolation,
     steps: Vec<Step>,
 }
+
+/// How long the connections that built a template have to end by themselves.
+const CLOSES: Duration = Duration::from_secs(1);
 
 /// How far a test's database is its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,7 +159,7 @@ impl Postgres {
     }
 
     /// A server of the test's own, for what no database can contain: roles, `ALTER SYSTEM`, tablespaces, replication. The
-    /// test is then a superuser; what fills its template is not.
+    /// test is then a superuser, and so is what fills its template.
     pub fn dedicated(mut self) -> Self {
         self.common.dedicated = true;
         self
@@ -229,7 +233,8 @@ impl Service for Postgres {
     async fn build(&self, test: &TestContext, blank: &PgGrant) -> Result<()> {
         let pool = blank.pool()?;
         let built = steps::run(&self.steps, test, &pool).await;
-        pool.close().await;
+        // It waits for every connection to come back, also for one that a setup function gave to a task of its own.
+        let _ = tokio::time::timeout(CLOSES, pool.close()).await;
         built
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sqlx::{Connection, PgConnection};
+use tokio::task::JoinHandle;
 
 use super::admin::{self, Admin, ident, literal};
 use super::facts::Sequences;
@@ -27,12 +28,15 @@ pub struct PgSlices {
     admin: Admin,
     address: Address,
     owner: String,
+    /// Owns what is in templates; every lease's role is a member.
+    owner_role: String,
     logins: Logins,
     can_create: bool,
     dedicated: bool,
     /// `STRATEGY file_copy`, where that is the faster one: with fsync off, from version 15 on.
     strategy: &'static str,
-    next: AtomicU64,
+    /// Removes what dead supervisors left on an external server.
+    harvest: Mutex<Option<JoinHandle<()>>>,
     templates: Mutex<HashMap<Fingerprint, Template>>,
 }
 
@@ -119,9 +123,15 @@ impl PgSlices {
             }
             Address::External { .. } | Address::Native { .. } => Logins::Own,
         };
-        if !is_native && rights.create_databases {
-            external::harvest(&admin, &owner).await?;
-        }
+        // Dropping a database may take a while there, and no test has to wait for it.
+        let harvest = (!is_native && rights.create_databases).then(|| {
+            let (admin, owner) = (admin.clone(), owner.clone());
+            tokio::spawn(async move {
+                if let Err(error) = external::harvest(&admin, &owner).await {
+                    tracing::warn!(%error, "what dead supervisors left stays on an external server");
+                }
+            })
+        });
         let slices = Self {
             strategy: if is_native && rights.major >= 15 {
                 "STRATEGY file_copy"
@@ -129,10 +139,11 @@ impl PgSlices {
                 ""
             },
             can_create: rights.create_databases,
-            next: AtomicU64::new(1),
+            harvest: Mutex::new(harvest),
             templates: Mutex::default(),
             admin,
             address,
+            owner_role: next_name(&owner, "o"),
             owner,
             logins,
             dedicated,
@@ -145,7 +156,9 @@ impl PgSlices {
                 .await?;
         }
         if matches!(slices.logins, Logins::Own) {
-            let role = format!("CREATE ROLE {} NOLOGIN", ident(&slices.owner_role()));
+            // On a server of its own, migrations may need what only a superuser can do: most extensions, roles.
+            let rights = if dedicated { "SUPERUSER" } else { "" };
+            let role = format!("CREATE ROLE {} NOLOGIN {rights}", ident(&slices.owner_role));
             slices
                 .admin
                 .run("failed to make the role that owns templates", role)
@@ -154,17 +167,8 @@ impl PgSlices {
         Ok(slices)
     }
 
-    /// Owns what is in templates; every lease's role is a member.
-    fn owner_role(&self) -> String {
-        format!("{}owner", external::prefix(&self.owner))
-    }
-
     fn next_name(&self, kind: &str) -> String {
-        format!(
-            "{}{kind}{}",
-            external::prefix(&self.owner),
-            self.next.fetch_add(1, Ordering::Relaxed)
-        )
+        next_name(&self.owner, kind)
     }
 
     fn templates(&self) -> MutexGuard<'_, HashMap<Fingerprint, Template>> {
@@ -296,7 +300,7 @@ impl Slices for PgSlices {
         let role = matches!(self.logins, Logins::Own).then(|| database.clone());
         if let Some(role) = &role {
             let rights = if self.dedicated { "SUPERUSER" } else { "" };
-            let (role, owner) = (ident(role), ident(&self.owner_role()));
+            let (role, owner) = (ident(role), ident(&self.owner_role));
             let made = format!("CREATE ROLE {role} LOGIN {rights}; GRANT {owner} TO {role}");
             self.admin.run("failed to make a role", made).await?;
         }
@@ -396,7 +400,7 @@ impl Slices for PgSlices {
             self.create(&database, "template0", None).await?;
             return Ok(self.grant_of(&database, user.clone(), password.clone(), Isolation::Database, false));
         }
-        let owner = self.owner_role();
+        let owner = &self.owner_role;
         let password = random_hex(24);
         // What the builder makes belongs to the owner of templates; on a server of the test's own the builder is a
         // superuser, as the test is.
@@ -412,11 +416,16 @@ impl Slices for PgSlices {
                 .replace("{owner}", &ident(&owner)),
             role = ident(&database),
             password = literal(&password),
-            owner = ident(&owner),
+            owner = ident(owner),
         );
         self.admin.run("failed to make a role", made).await?;
-        self.create(&database, "template0", Some(&owner)).await?;
-        let opened = format!("GRANT CONNECT ON DATABASE {0} TO {0}", ident(&database));
+        self.create(&database, "template0", Some(owner)).await?;
+        // Every lease's role is a member of the owner: the builder alone gets in.
+        let opened = format!(
+            "REVOKE CONNECT ON DATABASE {0} FROM {1}; GRANT CONNECT ON DATABASE {0} TO {0}",
+            ident(&database),
+            ident(owner)
+        );
         self.admin
             .run("failed to open a database to the builder", opened)
             .await?;
@@ -433,6 +442,11 @@ impl Slices for PgSlices {
             Some(Template::Draft { database }) => database.clone(),
             Some(Template::Sealed { .. }) | None => return Err(Error::new("no template was begun")),
         };
+        if matches!(self.logins, Logins::Own) {
+            // What the builder's code left running may want to connect again.
+            let locked = format!("ALTER ROLE {} NOLOGIN", ident(&draft));
+            self.admin.run("failed to lock the builder out", locked).await?;
+        }
         self.admin.end_sessions(&draft).await?;
         let mut connection = PgConnection::connect_with(&self.address.options(&draft, None)?)
             .await
@@ -466,8 +480,10 @@ impl Slices for PgSlices {
             .insert(template, Template::Sealed { database, sequences });
         if matches!(self.logins, Logins::Own) {
             // It may own something that the builder made after `RESET ROLE`; then it stays.
-            let locked = format!("ALTER ROLE {from} NOLOGIN; REVOKE ALL ON DATABASE {to} FROM {from}");
-            self.admin.run("failed to lock the builder out", locked).await?;
+            let parted = format!("REVOKE ALL ON DATABASE {to} FROM {from}");
+            self.admin
+                .run("failed to part the builder from its template", parted)
+                .await?;
             let _ = self
                 .admin
                 .run("failed to drop the builder's role", format!("DROP ROLE {from}"))
@@ -500,6 +516,10 @@ impl Slices for PgSlices {
 
     async fn clear(&self) {
         if matches!(self.address, Address::External { .. }) && self.can_create {
+            let harvest = self.harvest.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(harvest) = harvest {
+                let _ = harvest.await;
+            }
             external::clear(&self.admin, &self.owner).await;
         }
     }
@@ -519,6 +539,17 @@ impl PgSlices {
         self.admin.run("failed to make a role", made).await?;
         Ok(self.grant_of(&slice.database, role, password.to_owned(), spec.isolation, false))
     }
+}
+
+/// A name that nothing else of this supervisor's has: tests with other options are on other `PgSlices`, and yet on one
+/// external server.
+fn next_name(owner: &str, kind: &str) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    format!(
+        "{}{kind}{}",
+        external::prefix(owner),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
 }
 
 /// The database in a URL; by default it has the user's name.

@@ -211,12 +211,11 @@ async fn check_version(admin: &mut Connection, wanted: Option<&str>) -> Result<(
 
 /// The ids of the clients in one database, out of what `CLIENT LIST` says.
 fn clients_in(clients: &str, database: u32) -> Vec<&str> {
-    let field = |line: &'static str| line;
-    let (id, db) = (field("id="), format!("db={database}"));
+    let db = format!("db={database}");
     clients
         .lines()
         .filter(|line| line.split(' ').any(|field| field == db))
-        .filter_map(|line| line.split(' ').find_map(|field| field.strip_prefix(id)))
+        .filter_map(|line| line.split(' ').find_map(|field| field.strip_prefix("id=")))
         .collect()
 }
 
