@@ -49,6 +49,11 @@ impl Sequences {
         })
     }
 
+    /// The statement that puts back those that moved, if there are sequences.
+    pub(super) fn statement(&self) -> Option<&str> {
+        self.restore.as_deref()
+    }
+
     /// Puts back those that moved.
     pub(super) async fn restore(&self, connection: &mut PgConnection) -> Result<()> {
         let Some(restore) = &self.restore else { return Ok(()) };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::task::JoinHandle;
 
 use super::admin::{self, Admin, ident, literal};
@@ -73,7 +73,10 @@ pub struct PgSlice {
     template: Option<Fingerprint>,
     /// Stays open while the database is used again: no fork, no cold catalog cache.
     connection: Option<PgConnection>,
+    /// How many transactions were rolled back here since the database was made.
     rollbacks: u32,
+    /// As what the role was opened last, if nothing of that has changed since.
+    opened: Option<Isolation>,
     /// The URL's own database: nothing of it is ours.
     is_guest: bool,
 }
@@ -220,25 +223,32 @@ impl PgSlices {
             .ok_or_else(|| Error::new("a slice has no connection"))
     }
 
-    /// From here on nobody who knows the lease's name gets in.
-    async fn lock_out(&self, slice: &mut PgSlice) -> Result<()> {
-        let Some(role) = &slice.role else { return Ok(()) };
+    /// What renames a lease's role, so that nobody who knows its name gets in, and the new name.
+    fn lock_out(&self, role: &str) -> (String, String) {
         let parked = self.next_name("p");
-        let rename = format!("ALTER ROLE {} RENAME TO {}", ident(role), ident(&parked));
-        self.admin.run("failed to lock a lease's clients out", rename).await?;
-        slice.role = Some(parked);
-        Ok(())
+        (format!("ALTER ROLE {} RENAME TO {}", ident(role), ident(&parked)), parked)
     }
 
-    /// After a rollback that was seen, only sequences and stale clients are left to deal with.
-    async fn recycle_rolled_back(&self, slice: &mut PgSlice) -> Result<Recycled> {
+    /// After a rollback that was seen, only stale clients and sequences are left to deal with: in one message, if all is as
+    /// it should be.
+    async fn recycle_rolled_back(&self, slice: &mut PgSlice, role: &str) -> Result<Recycled> {
         let (database, template) = (slice.database.clone(), slice.template.clone());
+        let sequences = template.map(|template| self.sealed(&template)).transpose()?;
+        let sequences = sequences.map(|(_, sequences)| sequences).unwrap_or_default();
+        let (locked, parked) = self.lock_out(role);
         let connection = self.connection(slice).await?;
-        admin::end_other_sessions(connection, &database).await?;
-        if let Some(template) = template {
-            let (_, sequences) = self.sealed(&template)?;
+        let restore = sequences.statement().unwrap_or_default();
+        // Whoever logs in after the first COMMIT is turned away, and whoever did so before it is counted.
+        let all = format!("BEGIN; {locked}; COMMIT; {}; {restore}", admin::end_others(&database));
+        let row = sqlx::raw_sql(AssertSqlSafe(all)).fetch_one(&mut *connection).await;
+        let left: i64 = row
+            .and_then(|row| row.try_get(0))
+            .context(|| "failed to take a rolled back database back")?;
+        if left > 0 {
+            admin::end_other_sessions(connection, &database).await?;
             sequences.restore(connection).await?;
         }
+        slice.role = Some(parked);
         slice.rollbacks += 1;
         Ok(Recycled::Ready)
     }
@@ -289,6 +299,7 @@ impl Slices for PgSlices {
                 template: None,
                 connection: None,
                 rollbacks: 0,
+            opened: None,
                 is_guest: true,
             });
         }
@@ -310,6 +321,7 @@ impl Slices for PgSlices {
             template: spec.template.clone(),
             connection: None,
             rollbacks: 0,
+            opened: None,
             is_guest: false,
         };
         match self.create(&database, &template, role.as_deref()).await {
@@ -339,25 +351,34 @@ impl Slices for PgSlices {
         } else {
             -1
         };
-        // A role may change settings of its own: they don't pass on to the next lease.
-        let granted = format!(
-            "ALTER ROLE {old} RENAME TO {new}; ALTER ROLE {new} RESET ALL; \
-             ALTER ROLE {new} CONNECTION LIMIT {limit} PASSWORD {password}",
-            old = ident(&old),
-            new = ident(&new),
-            password = literal(&password),
-        );
+        let mut granted = format!("ALTER ROLE {} RENAME TO {}", ident(&old), ident(&new));
+        // From one transaction to the next nothing else changes: on our own server none of them can be reached by a URL.
+        let as_before = slice.opened == Some(Isolation::Transaction) && spec.isolation == Isolation::Transaction;
+        if !as_before || matches!(self.address, Address::External { .. }) {
+            // A role may change settings of its own: they don't pass on to the next lease.
+            granted.push_str(&format!(
+                "; ALTER ROLE {new} RESET ALL; ALTER ROLE {new} CONNECTION LIMIT {limit} PASSWORD {password}",
+                new = ident(&new),
+                password = literal(&password),
+            ));
+        }
         self.admin.run("failed to open a database to the test", granted).await?;
         slice.role = Some(new.clone());
+        slice.opened = Some(spec.isolation);
         Ok(self.grant_of(&slice.database, new, password, spec.isolation, false))
     }
 
     async fn recycle(&self, slice: &mut PgSlice, used: Used) -> Result<Recycled> {
-        self.lock_out(slice).await?;
-        let may_stay = slice.role.is_some() && slice.rollbacks < ROLLBACKS && !self.dedicated;
-        match used {
-            Used::RolledBack if may_stay => self.recycle_rolled_back(slice).await,
-            Used::RolledBack | Used::Unknown => Ok(Recycled::Gone),
+        let may_stay = slice.rollbacks < ROLLBACKS && !self.dedicated;
+        match (used, slice.role.clone()) {
+            (Used::RolledBack, Some(role)) if may_stay => self.recycle_rolled_back(slice, &role).await,
+            (_, Some(role)) => {
+                let (locked, parked) = self.lock_out(&role);
+                self.admin.run("failed to lock a lease's clients out", locked).await?;
+                slice.role = Some(parked);
+                Ok(Recycled::Gone)
+            }
+            (_, None) => Ok(Recycled::Gone),
         }
     }
 
@@ -402,18 +423,9 @@ impl Slices for PgSlices {
         }
         let owner = &self.owner_role;
         let password = random_hex(24);
-        // What the builder makes belongs to the owner of templates; on a server of the test's own the builder is a
-        // superuser, as the test is.
-        let rights = if self.dedicated {
-            "ALTER ROLE {role} SUPERUSER"
-        } else {
-            "ALTER ROLE {role} SET role = {owner}"
-        };
+        // What the builder makes belongs to the owner of templates.
         let made = format!(
-            "CREATE ROLE {role} LOGIN PASSWORD {password}; GRANT {owner} TO {role}; {rights}",
-            rights = rights
-                .replace("{role}", &ident(&database))
-                .replace("{owner}", &ident(&owner)),
+            "CREATE ROLE {role} LOGIN PASSWORD {password}; GRANT {owner} TO {role}; ALTER ROLE {role} SET role = {owner}",
             role = ident(&database),
             password = literal(&password),
             owner = ident(owner),
@@ -504,6 +516,7 @@ impl Slices for PgSlices {
             template: None,
             connection: None,
             rollbacks: 0,
+            opened: None,
             is_guest: false,
         };
         self.destroy(draft).await;
