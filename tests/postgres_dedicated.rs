@@ -46,6 +46,20 @@ async fn on_a_server_of_its_own_a_test_may_do_anything(db: PgPool, options: PgCo
     Ok(())
 }
 
+async fn needs_a_superuser(db: PgPool) -> sqlx::Result<()> {
+    sqlx::raw_sql("CREATE EXTENSION dblink").execute(&db).await?;
+    Ok(())
+}
+
+#[integration(postgres(dedicated, setup = needs_a_superuser))]
+async fn on_a_server_of_its_own_a_template_may_hold_anything(db: PgPool) -> anyhow::Result<()> {
+    let extension: String = sqlx::query_scalar("SELECT extname::text FROM pg_extension WHERE extname = 'dblink'")
+        .fetch_one(&db)
+        .await?;
+    assert_eq!(extension, "dblink");
+    Ok(())
+}
+
 #[integration(one = postgres(dedicated), other = postgres(dedicated), common = postgres)]
 async fn two_dedicated_servers_are_two(one: PgPool, other: PgPool, common: PgPool) -> anyhow::Result<()> {
     let ports = [

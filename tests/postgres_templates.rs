@@ -276,3 +276,15 @@ fn migrates_from_nowhere(_db: PgPool) {}
 #[integration(postgres(setup = |_: PgPool| async { Err::<(), _>("in vain") }))]
 #[ignore = "a guest that fails"]
 fn sets_up_in_vain(_db: PgPool) {}
+
+/// As a task does that goes on after the function has ended.
+async fn keeps_a_connection(db: PgPool) -> sqlx::Result<()> {
+    std::mem::forget(db.acquire().await?);
+    Ok(())
+}
+
+#[integration(postgres(setup = keeps_a_connection), timeout = "30s")]
+async fn a_connection_that_setup_keeps_holds_nobody_up(db: PgPool) -> anyhow::Result<()> {
+    sqlx::query("SELECT 1").execute(&db).await?;
+    Ok(())
+}

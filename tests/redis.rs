@@ -341,3 +341,20 @@ async fn forgets_to_select(url: Url<Redis>) -> anyhow::Result<()> {
     let _: () = redis.set("k", 1).await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_script_that_never_ends_ends_with_its_lease() {
+    let guests = Guests::new();
+    guests.fail("runs_a_script_for_ever").await;
+    guests.pass("forgets_to_select").await;
+    guests.end_supervisors(Signal::TERM).await;
+}
+
+#[integration(redis, timeout = "500ms")]
+#[ignore = "a guest that fails"]
+async fn runs_a_script_for_ever(client: Client) -> anyhow::Result<()> {
+    let mut script = cmd("EVAL");
+    script.arg("while true do end").arg(0);
+    script.query_async::<()>(&mut connect(&client).await?).await?;
+    Ok(())
+}

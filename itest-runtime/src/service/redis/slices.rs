@@ -146,7 +146,14 @@ impl RedisSlices {
     async fn cut_off(&self, slice: &mut RedisSlice) -> Result<()> {
         let mut admin = self.admin.clone();
         if let Some(user) = slice.user.take() {
-            let deleted = cmd("ACL").arg("DELUSER").arg(&user).query_async::<()>(&mut admin).await;
+            let mut delete = cmd("ACL");
+            delete.arg("DELUSER").arg(&user);
+            let mut deleted = delete.query_async::<()>(&mut admin).await;
+            // A script that never ends keeps everybody out, and nobody else may kill it.
+            if deleted.as_ref().is_err_and(|error| error.code() == Some("BUSY")) {
+                let _ = cmd("SCRIPT").arg("KILL").query_async::<()>(&mut admin).await;
+                deleted = delete.query_async(&mut admin).await;
+            }
             return deleted.context(|| "failed to delete a lease's user");
         }
         if !matches!(self.users, Users::UrlUser { .. }) {
