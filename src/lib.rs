@@ -238,8 +238,8 @@
 //!
 //! The test's name is part of its role's name, so it is also in `pg_stat_activity` and, for Redis, in `CLIENT LIST`.
 //!
-//! With `ITEST_KEEP=10m` the slices of a failed test stay that long, and the command that opens each is shown (for
-//! PostgreSQL a `psql` that needs no password).
+//! With `ITEST_KEEP=10m` the slices of a failed test stay that long, and the command that opens each is shown (for a
+//! PostgreSQL of this machine a `psql` that needs no password).
 //!
 //! # With rstest
 //!

@@ -61,7 +61,7 @@ fn a_new_run_waits_for_the_tests_of_the_older_build() {
     let (older, newer) = (harbour.logbook(), harbour.another_logbook("newer"));
     let mut held = some(&harbour, &build(&harbour), &older).hold(HELD).start();
     held.wait_until_held();
-    let waits = some(&harbour, &build(&harbour), &newer).arg("--nocapture").start();
+    let mut waits = some(&harbour, &build(&harbour), &newer).arg("--nocapture").start();
     let pid = harbour.supervisor();
     waits.wait_until_said(&format!("waiting for an older supervisor (pid {pid})"));
 

@@ -73,6 +73,7 @@ async fn commits(db: PgPool) -> anyhow::Result<()> {
 async fn only_caches(mut cache: MultiplexedConnection) -> anyhow::Result<()> {
     assert_eq!(redis::cmd("DBSIZE").query_async::<i64>(&mut cache).await?, 0);
     let _: () = cache.set("k", 1).await?;
+    // Long enough that others want a database meanwhile.
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     assert_eq!(redis::cmd("DBSIZE").query_async::<i64>(&mut cache).await?, 1);
     note(
@@ -165,7 +166,7 @@ async fn a_user_without_rights_has_transactions(
 
 #[integration(postgres(migrations = "./tests/migrations", fixtures("commits"), transaction))]
 #[ignore = "a guest that fails where no database may be created"]
-async fn commits_in_a_fixture(_db: PgPool) {}
+fn commits_in_a_fixture(_db: PgPool) {}
 
 // Without ACL and CONFIG: sixteen databases are counted, and all tests log in as the URL's user.
 #[integration(postgres(dedicated), redis(dedicated))]

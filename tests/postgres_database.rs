@@ -83,20 +83,20 @@ async fn a_test_may_create_trusted_extensions(db: PgPool) -> anyhow::Result<()> 
 
 #[integration(here = postgres, there = postgres)]
 async fn a_notification_arrives_here_and_nowhere_else(here: PgPool, there: PgPool) -> anyhow::Result<()> {
-    let (mut heard_here, mut heard_there) = (
+    let (mut near, mut far) = (
         PgListener::connect_with(&here).await?,
         PgListener::connect_with(&there).await?,
     );
-    heard_here.listen("orders").await?;
-    heard_there.listen("orders").await?;
+    near.listen("orders").await?;
+    far.listen("orders").await?;
     sqlx::query("SELECT pg_notify('orders', 'from here')")
         .execute(&here)
         .await?;
     sqlx::query("SELECT pg_notify('orders', 'from there')")
         .execute(&there)
         .await?;
-    assert_eq!(heard_here.recv().await?.payload(), "from here");
-    assert_eq!(heard_there.recv().await?.payload(), "from there");
+    assert_eq!(near.recv().await?.payload(), "from here");
+    assert_eq!(far.recv().await?.payload(), "from there");
     Ok(())
 }
 

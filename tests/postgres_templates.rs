@@ -263,19 +263,19 @@ async fn content_that_can_not_be_made_is_explained() {
 
 #[integration(postgres(migrations = "./tests/migrations", fixtures("broken")))]
 #[ignore = "a guest that fails"]
-async fn loads_a_broken_fixture(_db: PgPool) {}
+fn loads_a_broken_fixture(_db: PgPool) {}
 
 #[integration(postgres(fixtures("nobody")))]
 #[ignore = "a guest that fails"]
-async fn loads_a_fixture_that_is_not_there(_db: PgPool) {}
+fn loads_a_fixture_that_is_not_there(_db: PgPool) {}
 
 #[integration(postgres(migrations = "./nowhere"))]
 #[ignore = "a guest that fails"]
-async fn migrates_from_nowhere(_db: PgPool) {}
+fn migrates_from_nowhere(_db: PgPool) {}
 
 #[integration(postgres(setup = |_: PgPool| async { Err::<(), _>("in vain") }))]
 #[ignore = "a guest that fails"]
-async fn sets_up_in_vain(_db: PgPool) {}
+fn sets_up_in_vain(_db: PgPool) {}
 
 /// As a task does that goes on after the function has ended.
 async fn keeps_a_connection(db: PgPool) -> sqlx::Result<()> {

@@ -281,11 +281,11 @@ async fn what_needs_more_than_one_connection_says_so() {
 
 #[integration(postgres(transaction))]
 #[ignore = "a guest"]
-async fn wants_options(_options: PgConnectOptions) {}
+fn wants_options(_options: PgConnectOptions) {}
 
 #[integration(postgres(transaction))]
 #[ignore = "a guest"]
-async fn wants_a_url(_url: Url<Postgres>) {}
+fn wants_a_url(_url: Url<Postgres>) {}
 
 #[integration(postgres(transaction))]
 #[ignore = "a guest"]

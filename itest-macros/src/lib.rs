@@ -48,12 +48,20 @@ use proc_macro::TokenStream;
 /// | `retry_delay = "100ms"` | the pause between two attempts |
 /// | `flavor = "multi_thread"` | the kind of tokio runtime; `"current_thread"` unless given |
 /// | `worker_threads = 4` | the threads of a `multi_thread` runtime |
+/// | `harness = false` | leave the `#[test]` away: a harness of your own calls the function |
 /// | `crate = path::to::itest` | where `itest` is, if it is re-exported by another crate |
 ///
 /// # Functions
 /// `async fn` or `fn`, with parameters of type `T`, `&T` or `&mut T`, returning `()` or a `Result<(), E>`. Other attributes,
 /// such as `#[should_panic]` and `#[ignore]`, stay on the function. An `async` body runs on a tokio runtime of its own; one
 /// that isn't runs where it may block.
+///
+/// # With a harness of your own
+/// In a target with `harness = false`, a `#[test]` is left out by the compiler. With `harness = false` in the attribute, too,
+/// a test is a plain `fn()` that panics if it fails, for `libtest_mimic::Trial::test` or a `main` of yours to call. Such a
+/// program should run the one test that `--exact NAME` names, `NAME` being its path without the crate, or call any test of
+/// this attribute when `ITEST_SUPERVISE` is set: it then becomes the supervisor that all tests share. If it does neither,
+/// each of its processes starts servers of its own.
 ///
 /// # With rstest
 /// Above `#[rstest]`, parameters that carry an attribute (`#[case]`, `#[values]`, `#[from]`, `#[future]`, …) are filled by

@@ -33,7 +33,7 @@ impl Test {
         let options = Options::check(&args.options, errors);
         Self {
             attrs: function.attrs.clone(),
-            harness,
+            harness: if options.own_harness { Harness::Theirs } else { harness },
             vis: function.vis.clone(),
             sig: inner_signature(&function.sig),
             body: function.body.clone(),

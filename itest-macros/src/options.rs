@@ -17,6 +17,7 @@ pub(crate) enum OptionKey {
     Flavor,
     WorkerThreads,
     Crate,
+    Harness,
 }
 
 /// The test options of one test, with their defaults filled in.
@@ -28,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) flavor: Flavor,
     /// Where the facade is, if the user says so.
     pub(crate) facade: Option<Path>,
+    /// Whether a harness of the user's own calls the function.
+    pub(crate) own_harness: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,13 +43,14 @@ pub(crate) enum Flavor {
 }
 
 impl OptionKey {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Timeout,
         Self::Retries,
         Self::RetryDelay,
         Self::Flavor,
         Self::WorkerThreads,
         Self::Crate,
+        Self::Harness,
     ];
 
     pub(crate) fn named(word: &Ident) -> Option<Self> {
@@ -61,6 +65,7 @@ impl OptionKey {
             Self::Flavor => "flavor",
             Self::WorkerThreads => "worker_threads",
             Self::Crate => "crate",
+            Self::Harness => "harness",
         }
     }
 
@@ -72,6 +77,7 @@ impl OptionKey {
             Self::Flavor => "flavor = \"multi_thread\"",
             Self::WorkerThreads => "worker_threads = 4",
             Self::Crate => "crate = my_crate::itest",
+            Self::Harness => "harness = false",
         }
     }
 
@@ -116,6 +122,7 @@ impl Options {
             retry_delay: values.check(OptionKey::RetryDelay, check_duration).unwrap_or_default(),
             flavor: check_flavor(&mut values),
             facade: values.check(OptionKey::Crate, check_path),
+            own_harness: values.check(OptionKey::Harness, check_harness).is_some(),
         }
     }
 }
@@ -181,6 +188,17 @@ fn check_path(key: OptionKey, value: &Expr) -> syn::Result<Path> {
     match value {
         Expr::Path(path) if path.attrs.is_empty() && path.qself.is_none() => Ok(path.path.clone()),
         _ => Err(key.misfit(value, "a path")),
+    }
+}
+
+/// As in Cargo.toml; that the standard harness is used needs no saying.
+fn check_harness(key: OptionKey, value: &Expr) -> syn::Result<()> {
+    match value {
+        Expr::Lit(ExprLit {
+            lit: Lit::Bool(harness),
+            ..
+        }) if !harness.value => Ok(()),
+        _ => Err(key.misfit(value, "`false` or not given")),
     }
 }
 

@@ -47,7 +47,7 @@ fn starts_function(input: ParseStream<'_>) -> bool {
 pub(crate) enum Harness {
     /// The `#[test]` that we emit.
     Ours,
-    /// The user's `#[test]`, or `#[rstest]`.
+    /// The user's `#[test]`, or `#[rstest]`, or a harness of their own that calls the function.
     Theirs,
 }
 

@@ -13,6 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
+use crate::naming::random_hex;
 use crate::spec::{Fingerprint, FingerprintBuilder};
 
 /// The longest path of a Unix socket that every system takes (macOS: 104 with the final zero).
@@ -51,6 +52,14 @@ impl Home {
     /// The same home, as the supervisor was told it.
     pub(crate) fn told(base: PathBuf, key: String) -> Self {
         Self { base, key }
+    }
+
+    /// A home next to it that only this process knows.
+    pub(crate) fn of_this_process(&self) -> Self {
+        Self {
+            base: self.base.clone(),
+            key: random_hex(6),
+        }
     }
 
     pub(crate) fn base(&self) -> &Path {

@@ -3,27 +3,22 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use futures_util::future::{join_all, try_join_all};
-use serde_json::Value;
 
 use crate::case::{Case, Flavor};
-use crate::client::Session;
+use crate::client::Sessions;
 use crate::config::Config;
 use crate::diagnosis::{self, Diagnosis};
 use crate::error::{Context, Error, Result};
-use crate::home::Home;
-use crate::inject::{Claimed, Declared, LeaseList};
+use crate::inject::{Declared, LeaseList};
 use crate::naming;
-use crate::os;
 use crate::outcome::Verdict;
 use crate::service::{TestContext, Used};
 use crate::spec::FingerprintBuilder;
 use crate::supervisor;
-use crate::wire::{BUILD, ExeStamp, Open};
+use crate::wire::ExeStamp;
 
 /// Runs one annotated test: `declare` makes the builders, `body` injects the parameters and calls the user's function.
 ///
@@ -126,7 +121,7 @@ where
     let workspace = naming::workspace_root(case);
     let config = Config::load(&workspace)?;
     let test = context_of(case, &workspace);
-    let (mut sessions, grants) = match acquire(case, &config, &workspace, &test, &declared).await {
+    let (mut sessions, grants) = match Sessions::acquire(case, &config, &workspace, &test, &declared).await {
         Ok(acquired) => acquired,
         Err(error) => return Err(unserved(error, &declared)),
     };
@@ -169,65 +164,6 @@ fn context_of(case: &Case, workspace: &Path) -> TestContext {
         source_file: source.clone(),
         binary: FingerprintBuilder::new("binary").json(ExeStamp::own()).finish(),
     }
-}
-
-fn anchor() -> os::ProcessId {
-    static ANCHOR: OnceLock<os::ProcessId> = OnceLock::new();
-    *ANCHOR.get_or_init(os::anchor)
-}
-
-/// One session for each supervisor that the test's services belong to: usually one.
-struct Sessions(Vec<(Vec<usize>, Session)>);
-
-/// Leases all slices; the grants are in the services' order.
-async fn acquire<D: Declared>(
-    case: &'static Case,
-    config: &Config,
-    workspace: &Path,
-    test: &TestContext,
-    declared: &D,
-) -> Result<(Sessions, Vec<Value>)> {
-    let mut claims = Vec::new();
-    declared.requests(test, &|service, asked| config.provision(service, asked), &mut claims)?;
-    let groups = by_domain(&claims);
-    let leased = try_join_all(groups.into_iter().map(|(domain, indices)| {
-        let requests: Vec<_> = indices.iter().map(|index| claims[*index].request.clone()).collect();
-        async move {
-            let home = Home::locate(config.dir.as_deref(), &naming::supervisor_key(workspace, BUILD, domain))?;
-            let open = Open {
-                build: BUILD.to_owned(),
-                exe: ExeStamp::own().clone(),
-                anchor: anchor(),
-                test: test.test.clone(),
-                requests,
-            };
-            let build = |index: usize, blank| declared.build(indices[index], test, blank);
-            let progress = |text| eprintln!("itest: {text}");
-            let (session, grants) = Session::acquire(case, config, &home, open, build, progress).await?;
-            Ok::<_, Error>((indices, session, grants))
-        }
-    }))
-    .await?;
-    let mut all = vec![Value::Null; claims.len()];
-    let mut sessions = Vec::new();
-    for (indices, session, grants) in leased {
-        for (index, grant) in indices.iter().zip(grants) {
-            all[*index] = grant;
-        }
-        sessions.push((indices, session));
-    }
-    Ok((Sessions(sessions), all))
-}
-
-fn by_domain(claims: &[Claimed]) -> Vec<(&str, Vec<usize>)> {
-    let mut groups: Vec<(&str, Vec<usize>)> = Vec::new();
-    for (index, claim) in claims.iter().enumerate() {
-        match groups.iter_mut().find(|(domain, _)| *domain == claim.domain) {
-            Some((_, indices)) => indices.push(index),
-            None => groups.push((&claim.domain, vec![index])),
-        }
-    }
-    groups
 }
 
 enum End {
@@ -325,7 +261,7 @@ async fn diagnose(
     keep: Option<Duration>,
 ) -> Diagnosis {
     let mut commands = Vec::new();
-    leases.open_commands(&mut commands);
+    leases.open_commands(keep.and(sessions.folder()), &mut commands);
     let mut hints = Vec::new();
     if let Some(text) = failure.as_deref().or_else(|| panic.and_then(panic_text)) {
         leases.explain(text, &mut hints);
@@ -354,29 +290,4 @@ fn panic_text(panic: &Box<dyn Any + Send>) -> Option<&str> {
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
-}
-
-impl Sessions {
-    /// By the services' order.
-    async fn diagnose(&mut self) -> Result<Vec<(usize, crate::wire::SliceDiagnosis)>> {
-        let mut all = Vec::new();
-        for (indices, session) in &mut self.0 {
-            all.extend(indices.iter().copied().zip(session.diagnose().await?));
-        }
-        all.sort_by_key(|(index, _)| *index);
-        Ok(all)
-    }
-
-    /// `used` is in the services' order; what it doesn't say is unknown.
-    async fn close(self, used: Vec<Used>, keep: Option<Duration>) {
-        let used = &used;
-        join_all(self.0.into_iter().map(|(indices, session)| {
-            let used = indices
-                .iter()
-                .map(|index| used.get(*index).copied().unwrap_or(Used::Unknown))
-                .collect();
-            session.close(used, keep)
-        }))
-        .await;
-    }
 }

@@ -14,20 +14,24 @@ fn the_data_of_a_failed_test_can_be_opened_by_the_command_it_prints() {
         "postgres: psql ",
         "redis: redis-cli ",
     ]);
-    let psql = said
-        .text()
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("postgres: "))
-        .expect("it was there");
-
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("{psql} --no-psqlrc -Atc 'SELECT what FROM found'")]);
-    let output = shell.output().expect("`sh` runs");
+    let open = |service: &str, arguments: &str| {
+        let prefix = format!("{service}: ");
+        let mut lines = said.text().lines();
+        let command = lines
+            .find_map(|line| line.trim().strip_prefix(&prefix))
+            .expect("it was there");
+        let output = Command::new("sh")
+            .args(["-c", &format!("{command} {arguments}")])
+            .output();
+        let output = output.expect("`sh` runs");
+        assert!(output.status.success(), "{command}: {output:?}");
+        String::from_utf8(output.stdout).expect("it is text")
+    };
     assert_eq!(
-        String::from_utf8_lossy(&output.stdout),
-        "a left book\n",
-        "{psql}: {output:?}"
+        open("postgres", "--no-psqlrc -Atc 'SELECT what FROM found'"),
+        "a left book\n"
     );
+    assert_eq!(open("redis", "GET found"), "a left key\n");
 }
 
 #[test]

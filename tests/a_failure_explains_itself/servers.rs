@@ -1,6 +1,8 @@
 //! Servers that can't be found, don't start, or don't stay.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 
 use crate::own::{Own, is_root};
@@ -45,7 +47,33 @@ fn without_a_path_the_usual_places_are_left() {
         .fault("wants_a_version_that_is_not_there")
         .with("PATH", "/nowhere")
         .fails();
-    said.says(&["no program `postgres` of version 99 was found", "ITEST_POSTGRES_BIN"]);
+    said.says(&["no program `postgres` of version 99 was found", "ITEST_POSTGRES_BIN"])
+        .never_says("/usr/local");
+    if Path::new("/usr/lib/postgresql").exists() {
+        // Another server: what failed before isn't tried again in one run.
+        own.fault("wants_postgres").with("PATH", "/nowhere").passes();
+    }
+}
+
+#[test]
+fn folders_that_the_servers_user_cannot_reach() {
+    if !is_root() {
+        eprintln!("skipped: only root's servers run as another user");
+        return;
+    }
+    let own = Own::new();
+    let closed = own.path("closed");
+    fs::create_dir_all(closed.join("data")).expect("created");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).expect("it is ours");
+    let said = own
+        .fault("wants_postgres")
+        .with("ITEST_DATA_DIR", closed.join("data"))
+        .fails();
+    said.says(&[
+        "Permission denied",
+        "hint: it refuses to run as root, so it runs as the user",
+        "ITEST_DATA_DIR",
+    ]);
 }
 
 #[test]

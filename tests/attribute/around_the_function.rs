@@ -33,7 +33,7 @@ async fn what_is_configured_out_is_not_compiled(_db: NoSuchType) {}
 async fn nor_is_it_below_the_attribute(_db: NoSuchType) {}
 
 #[integration(postgres)]
-#[cfg(all())]
+#[cfg(unix)]
 async fn what_is_configured_in_is_a_test(_db: PgPool) {}
 
 #[integration(postgres)]

@@ -36,6 +36,8 @@ pub(crate) fn expand(test: &Test) -> TokenStream {
         #(#attrs)*
         #harness
         #vis fn #name #generics (#(#outer_params),*) #conditions {
+            // A test's signature says what it is given, whatever it does with it.
+            #[allow(clippy::unused_async, clippy::needless_pass_by_value, clippy::unnecessary_wraps)]
             #sig #body
 
             #case

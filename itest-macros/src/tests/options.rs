@@ -6,6 +6,7 @@ use quote::quote;
 
 use super::{mistakes, read};
 use crate::options::{Flavor, Options};
+use crate::signature::Harness;
 
 fn options(args: TokenStream) -> Options {
     read(args, quote! { fn t() {} }).expect("no mistakes").options
@@ -95,7 +96,7 @@ fn an_option_is_given_once() {
 
 #[test]
 fn the_nearest_option_is_suggested() {
-    let all = "`timeout`, `retries`, `retry_delay`, `flavor`, `worker_threads`, `crate`";
+    let all = "`timeout`, `retries`, `retry_delay`, `flavor`, `worker_threads`, `crate`, `harness`";
     assert_eq!(
         mistakes(quote! { postgres, time_out = "1s" }),
         [format!(
@@ -129,5 +130,16 @@ fn the_facade_may_be_elsewhere() {
     assert_eq!(
         mistakes(quote! { postgres, crate = "itest" }),
         ["`crate` is a path; write for example `crate = my_crate::itest`"]
+    );
+}
+
+#[test]
+fn a_harness_of_ones_own_calls_the_function() {
+    let harness = |args| read(args, quote! { fn t() {} }).expect("no mistakes").harness;
+    assert_eq!(harness(quote! { postgres }), Harness::Ours);
+    assert_eq!(harness(quote! { postgres, harness = false }), Harness::Theirs);
+    assert_eq!(
+        mistakes(quote! { postgres, harness = true }),
+        ["`harness` is `false` or not given; write for example `harness = false`"]
     );
 }

@@ -1,8 +1,13 @@
 //! The test process's end of the socket.
 
+mod guest;
+mod sessions;
 mod start;
 
+pub(crate) use sessions::Sessions;
+
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -28,14 +33,16 @@ const DIAGNOSIS_PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Session {
     reader: FrameReader<OwnedReadHalf, FromSupervisor>,
     writer: FrameWriter<OwnedWriteHalf>,
+    folder: PathBuf,
 }
 
 impl Session {
-    fn over(stream: UnixStream) -> Self {
+    fn over(stream: UnixStream, home: &Home) -> Self {
         let (reader, writer) = stream.into_split();
         Self {
             reader: FrameReader::new(reader),
             writer: FrameWriter::new(writer),
+            folder: home.dir(),
         }
     }
 
@@ -58,7 +65,7 @@ impl Session {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let stream = start::connect(case, config, home, older).await?;
-            let mut session = Self::over(stream);
+            let mut session = Self::over(stream, home);
             if Instant::now() > deadline {
                 return Err(gone(home));
             }
@@ -120,6 +127,11 @@ impl Session {
         tokio::time::timeout(DIAGNOSIS_PATIENCE, ask)
             .await
             .unwrap_or_else(|_| Err(Error::new("the supervisor doesn't answer")))
+    }
+
+    /// The supervisor's own folder, which only the user can read.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Ends the lease. That the supervisor is gone doesn't matter any more.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::UnixStream;
 
-use super::SUPERVISE;
+use super::{SUPERVISE, guest};
 use crate::case::Case;
 use crate::config::Config;
 use crate::error::{Context, Error, Result};
@@ -19,9 +19,9 @@ use crate::os;
 use crate::supervisor::{self, Settings};
 
 /// How often the socket is tried while a supervisor starts.
-const TRY: Duration = Duration::from_millis(2);
+pub(super) const TRY: Duration = Duration::from_millis(2);
 /// How long a supervisor may take until it listens, before this process becomes the supervisor itself.
-const LISTENS: Duration = Duration::from_secs(10);
+pub(super) const LISTENS: Duration = Duration::from_secs(10);
 
 /// A connection to the supervisor. `older` is a supervisor (its pid, its leases) that runs an older build and is ending.
 pub(super) async fn connect(
@@ -33,7 +33,8 @@ pub(super) async fn connect(
     // An ending supervisor stops servers and waits for the tests that have leases.
     let deadline = Instant::now() + 2 * config.start_timeout;
     loop {
-        if let Some(stream) = try_connect(home).await? {
+        let guest = guest::instead_of(home);
+        if let Some(stream) = try_connect(guest.as_ref().unwrap_or(home)).await? {
             return Ok(stream);
         }
         if let Some(lock) = home.try_lock()? {
@@ -46,7 +47,7 @@ pub(super) async fn connect(
     }
 }
 
-async fn try_connect(home: &Home) -> Result<Option<UnixStream>> {
+pub(super) async fn try_connect(home: &Home) -> Result<Option<UnixStream>> {
     match UnixStream::connect(home.socket()).await {
         Ok(stream) => Ok(Some(stream)),
         Err(error)
@@ -114,28 +115,8 @@ async fn start(case: &'static Case, config: &Config, home: &Home, lock: File) ->
         }
         tokio::time::sleep(TRY).await;
     }
-    // The harness knows no `--exact`, and nothing in that process became a supervisor; or it was too slow, and its janitor
-    // has the lock until all is gone.
-    let mut settings = Some(settings);
-    let deadline = Instant::now() + 2 * LISTENS;
-    loop {
-        if let Some(stream) = try_connect(home).await? {
-            return Ok(stream);
-        }
-        if settings.is_some()
-            && let Some(lock) = home.try_lock()?
-            && let Some(settings) = settings.take()
-        {
-            start_here(case, settings, lock)?;
-        }
-        if Instant::now() > deadline {
-            return Err(Error::new(
-                "the supervisor could not be started, neither as a process of its own nor in this one",
-            )
-            .log("it said", last_log_lines(home)));
-        }
-        tokio::time::sleep(TRY).await;
-    }
+    // The harness knows no `--exact`: nothing in that process became a supervisor.
+    guest::start(case, config, home).await
 }
 
 fn spawn(case: &Case, home: &Home, settings: &Settings, lock: File) -> Result<Child> {
@@ -179,16 +160,4 @@ fn spawn(case: &Case, home: &Home, settings: &Settings, lock: File) -> Result<Ch
     command
         .spawn()
         .context(|| format!("failed to start {} as the supervisor", exe.display()))
-}
-
-fn start_here(case: &'static Case, settings: Settings, lock: File) -> Result<()> {
-    std::thread::Builder::new()
-        .name("itest-supervisor".to_owned())
-        .spawn(move || {
-            if let Err(error) = supervisor::serve(&settings, lock, case) {
-                eprintln!("the supervisor failed: {}", error.render());
-            }
-        })
-        .map(|_| ())
-        .context(|| "failed to start the supervisor's thread")
 }

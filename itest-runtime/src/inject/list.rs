@@ -1,11 +1,17 @@
 //! Lists of services and leases with their types: nested pairs that end in `()`. They let the compiler find a parameter's
 //! service by its type.
 
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::{Inject, Injected, Lease};
 use crate::error::{Context, Error, Result};
-use crate::service::{Driver, Service, TestContext, Used};
+use crate::naming::random_hex;
+use crate::service::{Driver, Service, TestContext, URL_FILE, Used};
 use crate::spec::{Provider, Provision, Request};
 
 pub(crate) type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -136,8 +142,9 @@ pub trait LeaseList {
     /// Hints for a failure whose text reveals a limit of a slice.
     fn explain(&self, failure: &str, into: &mut Vec<String>);
 
-    /// For each slice its label, and the command that opens it for a person.
-    fn open_commands(&self, into: &mut Vec<(String, Option<String>)>);
+    /// For each slice its label, and the command that opens it for a person. A secret that the command needs goes into a
+    /// file in `folder`, if there is one.
+    fn open_commands(&self, folder: Option<&Path>, into: &mut Vec<(String, Option<String>)>);
 }
 
 impl LeaseList for () {
@@ -147,7 +154,7 @@ impl LeaseList for () {
 
     fn explain(&self, _: &str, _: &mut Vec<String>) {}
 
-    fn open_commands(&self, _: &mut Vec<(String, Option<String>)>) {}
+    fn open_commands(&self, _: Option<&Path>, _: &mut Vec<(String, Option<String>)>) {}
 }
 
 impl<S: Service, T: LeaseList> LeaseList for (Lease<S>, T) {
@@ -164,10 +171,31 @@ impl<S: Service, T: LeaseList> LeaseList for (Lease<S>, T) {
         self.1.explain(failure, into);
     }
 
-    fn open_commands(&self, into: &mut Vec<(String, Option<String>)>) {
-        into.push((self.0.label().to_owned(), S::open_command(self.0.grant())));
-        self.1.open_commands(into);
+    fn open_commands(&self, folder: Option<&Path>, into: &mut Vec<(String, Option<String>)>) {
+        let command = S::open_command(self.0.grant());
+        let command = match folder.zip(S::url(self.0.grant()).ok()) {
+            Some((folder, url)) => command.and_then(|command| with_url_file(command, folder, &url)),
+            None => command,
+        };
+        into.push((self.0.label().to_owned(), command));
+        self.1.open_commands(folder, into);
     }
+}
+
+/// Lets the shell read the URL out of a file: it must not stand in a log.
+fn with_url_file(command: String, folder: &Path, url: &str) -> Option<String> {
+    if !command.contains(URL_FILE) {
+        return Some(command);
+    }
+    let path = folder.join(format!("url-{}", random_hex(4)));
+    let mut file = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .ok()?;
+    file.write_all(url.as_bytes()).ok()?;
+    Some(command.replace(URL_FILE, &format!("\"$(cat {})\"", path.display())))
 }
 
 /// Makes a `T` of the service in a list that makes such values; `I` says where, and the compiler works it out.

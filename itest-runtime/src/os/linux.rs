@@ -8,24 +8,24 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 pub(crate) const HAS_PARENT_DEATH_SIGNAL: bool = true;
 
 /// The fields of `/proc/PID/stat` after the command's name, which may itself contain blanks and brackets.
-fn stat_fields(pid: u32) -> Option<Vec<String>> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, fields) = stat.rsplit_once(") ")?;
-    Some(fields.split_ascii_whitespace().map(str::to_owned).collect())
+fn stat(pid: u32) -> Option<String> {
+    let mut stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.drain(..stat.rfind(") ")? + 2);
+    Some(stat)
 }
 
 /// When the process started, in clock ticks since boot. A zombie counts as ended.
 pub(super) fn start_of(pid: u32) -> Option<u64> {
-    let fields = stat_fields(pid)?;
-    if fields.first().is_some_and(|state| state == "Z" || state == "X") {
+    let stat = stat(pid)?;
+    if stat.starts_with(['Z', 'X']) {
         return None;
     }
     // proc(5): the start time is field 22; the state, our first, is field 3.
-    fields.get(19)?.parse().ok()
+    stat.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
 pub(super) fn parent_of(pid: u32) -> Option<u32> {
-    stat_fields(pid)?.get(1)?.parse().ok()
+    stat(pid)?.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 pub(super) fn name_of(pid: u32) -> Option<String> {

@@ -81,8 +81,6 @@ impl Instance {
 /// What providers need to know of the supervisor.
 #[derive(Debug, Clone)]
 pub(crate) struct Surroundings {
-    /// A name for this supervisor that no other has, on any machine.
-    pub(crate) owner: String,
     /// A folder of this supervisor's, in which servers get folders; by the data folder that a person set.
     pub(crate) roots: crate::supervisor::Roots,
     pub(crate) cache_dir: std::path::PathBuf,
@@ -95,6 +93,7 @@ pub(crate) async fn start(
     recipe: Recipe,
     provision: &Provision,
     dedicated: bool,
+    owner: &str,
     around: &Surroundings,
 ) -> Result<(Instance, Endpoint)> {
     match provision {
@@ -106,7 +105,7 @@ pub(crate) async fn start(
                 Instance::Native(server),
                 Endpoint::Native {
                     place,
-                    owner: around.owner.clone(),
+                    owner: owner.to_owned(),
                     dedicated,
                 },
             ))
@@ -119,6 +118,6 @@ pub(crate) async fn start(
                     .hint("enable the feature `native` of itest, or set a URL for the external provider"),
             )
         }
-        Provision::External { url } => external::find(name, url, dedicated, &around.owner),
+        Provision::External { url } => external::find(name, url, dedicated, owner),
     }
 }

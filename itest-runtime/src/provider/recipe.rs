@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::error::{Context, Error, Result};
+
 /// How each provider runs a service.
 #[derive(Default)]
 pub struct Recipe {
@@ -31,6 +33,27 @@ pub struct NativeRecipe {
     pub death_signal: DeathSignal,
     /// Removes what the server leaves outside its folder if it is killed. Called when it is gone, while its folder is there.
     pub sweep: Option<fn(&Place)>,
+}
+
+impl Recipe {
+    /// A process of this machine, and nothing else.
+    pub fn native(native: NativeRecipe) -> Self {
+        Self { native: Some(native) }
+    }
+}
+
+impl NativeRecipe {
+    /// A program that needs nothing prepared, may run as root, and ends with SIGTERM.
+    pub fn new(program: Program, launch: impl Fn(&Place) -> Launch + Send + Sync + 'static) -> Self {
+        Self {
+            program,
+            prepare: None,
+            launch: Box::new(launch),
+            refuses_root: false,
+            death_signal: DeathSignal::Term,
+            sweep: None,
+        }
+    }
 }
 
 /// A program that runs a service.
@@ -104,7 +127,7 @@ pub enum Endpoint {
     Native {
         /// Where it lives.
         place: Place,
-        /// The supervisor's unique name.
+        /// Eight hexadecimal digits that name this use of the server, on every machine.
         owner: String,
         /// Whether it serves one test alone.
         dedicated: bool,
@@ -113,9 +136,29 @@ pub enum Endpoint {
     External {
         /// Its URL.
         url: String,
-        /// The supervisor's unique name.
+        /// Eight hexadecimal digits that name this use of the server, on every machine.
         owner: String,
     },
+}
+
+impl Endpoint {
+    /// `host:port`, for a service that listens on [`Place::port`] of the loopback interface.
+    ///
+    /// # Errors
+    /// When an external server's URL names no host, or no port.
+    pub fn address(&self) -> Result<String> {
+        match self {
+            Self::Native { place, .. } => Ok(format!("127.0.0.1:{}", place.port)),
+            Self::External { url, .. } => {
+                let parsed = url::Url::parse(url).context(|| "the external server's URL can't be parsed")?;
+                let (host, port) = parsed
+                    .host_str()
+                    .zip(parsed.port_or_known_default())
+                    .ok_or_else(|| Error::new(format!("{} names no host or no port", crate::spec::redacted(url))))?;
+                Ok(format!("{host}:{port}"))
+            }
+        }
+    }
 }
 
 /// Never shows the password.

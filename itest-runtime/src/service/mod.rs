@@ -33,7 +33,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::inject::Lease;
 use crate::provider::{Endpoint, Recipe};
 use crate::spec::{Fingerprint, Provider};
@@ -44,7 +44,7 @@ use crate::spec::{Fingerprint, Provider};
 /// that value must be a `Service`. It is made in the test's process. From it come three pieces of pure data, which travel
 /// to the supervisor: [`Service::Server`], [`Service::Slice`], and back, [`Service::Grant`].
 ///
-/// `tests/user_defined_service.rs` in the repository is a complete one, for memcached.
+/// `tests/memcached` in the repository is a complete one, to be copied; `tests/user_defined_service.rs` uses it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no service",
     label = "the function of this name must return a service",
@@ -115,7 +115,8 @@ pub trait Service: Clone + Send + Sync + 'static {
         None
     }
 
-    /// The command that opens the slice for a person.
+    /// The command that opens the slice for a person. [`URL_FILE`] in it stands for the slice's URL, which the shell reads
+    /// from a file: no secret stands in a log.
     fn open_command(grant: &Self::Grant) -> Option<String> {
         let _ = grant;
         None
@@ -128,17 +129,20 @@ pub trait Service: Clone + Send + Sync + 'static {
 /// the same slice at once.
 pub trait Slices: Send + Sync + 'static {
     /// [`Service::Slice`].
-    type Spec: Send + Sync;
+    type Spec: Serialize + Send + Sync;
     /// [`Service::Grant`].
     type Grant: Send + Sync;
     /// What the supervisor remembers of one slice.
     type Slice: Send + Sync + 'static;
 
-    /// Which pool the slices of `spec` live in.
+    /// Which pool the slices of `spec` live in: by default equal specs share one, and each slice serves one lease at a time.
     ///
     /// # Errors
     /// When this server can't give such a slice, for lack of a right perhaps.
-    fn pool(&self, spec: &Self::Spec) -> Result<PoolSpec>;
+    fn pool(&self, spec: &Self::Spec) -> Result<PoolSpec> {
+        let name = serde_json::to_string(spec).context(|| "a spec has no JSON form")?;
+        Ok(PoolSpec::exclusive(name))
+    }
 
     /// Makes a slice.
     ///
@@ -158,14 +162,20 @@ pub trait Slices: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Grant>> + Send;
 
     /// Cuts the last lease's clients off and brings the slice back to its template's exact content. When in doubt, answer
-    /// [`Recycled::Gone`].
+    /// [`Recycled::Gone`], as this does by default: the slice is then destroyed, and another one made.
     ///
     /// # Errors
     /// When that can't be done; the slice is then destroyed.
-    fn recycle(&self, slice: &mut Self::Slice, used: Used) -> impl Future<Output = Result<Recycled>> + Send;
+    fn recycle(&self, slice: &mut Self::Slice, used: Used) -> impl Future<Output = Result<Recycled>> + Send {
+        let _ = (slice, used);
+        async { Ok(Recycled::Gone) }
+    }
 
-    /// Removes the slice from the server.
-    fn destroy(&self, slice: Self::Slice) -> impl Future<Output = ()> + Send;
+    /// Removes the slice from the server. By default there is nothing to remove.
+    fn destroy(&self, slice: Self::Slice) -> impl Future<Output = ()> + Send {
+        drop(slice);
+        async {}
+    }
 
     /// Makes a blank slice for a template to be built in.
     ///
@@ -214,6 +224,17 @@ pub struct PoolSpec {
     pub sharing: Sharing,
 }
 
+impl PoolSpec {
+    /// Slices that need no template, and serve one lease at a time.
+    pub fn exclusive(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            template: None,
+            sharing: Sharing::Exclusive,
+        }
+    }
+}
+
 /// How many leases a slice serves at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
@@ -256,6 +277,9 @@ impl LeaseName {
         crate::naming::lease_name(&self.test, &self.unique, limit)
     }
 }
+
+/// Stands for the slice's URL in [`Service::open_command`].
+pub const URL_FILE: &str = "{url}";
 
 /// The options that every service has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

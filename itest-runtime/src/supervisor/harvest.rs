@@ -36,7 +36,7 @@ fn clear(home: &Home) {
     for root in roots::usual(home.key()) {
         remove(&root);
     }
-    // The supervisor's log is being written while we clean up its own home.
+    // Whoever starts a supervisor makes its home and its log first.
     for entry in fs::read_dir(home.dir()).into_iter().flatten().flatten() {
         if entry.path() != home.log() {
             remove(&entry.path());

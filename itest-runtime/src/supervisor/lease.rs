@@ -152,10 +152,8 @@ impl Lease {
                 builds: self.builds.clone(),
                 key: request.server_key(number),
                 anchor: open.anchor,
-                lease: LeaseName {
-                    test: open.test.clone(),
-                    unique: format!("{}-{number}", self.supervisor.around.owner),
-                },
+                test: open.test.clone(),
+                number,
             };
             let request = request.clone();
             coming.spawn(async move { (index, one.acquire(&request).await) });
@@ -199,7 +197,9 @@ struct One {
     builds: Builds,
     key: Fingerprint,
     anchor: ProcessId,
-    lease: LeaseName,
+    test: String,
+    /// No other slice of this supervisor has it.
+    number: u64,
 }
 
 impl One {
@@ -227,9 +227,13 @@ impl One {
             .await?;
         }
         let log_offset = server.instance.log_length();
+        let lease = LeaseName {
+            test: self.test.clone(),
+            unique: format!("{}-{}", server.owner, self.number),
+        };
         let (mut held, grant) = server
             .pool(&request.slice, &pool)
-            .lease(&request.slice, &self.lease)
+            .lease(&request.slice, &lease)
             .await
             .map_err(|error| death_or(&server, error))?;
         held.last = request.dedicated;

@@ -8,6 +8,7 @@ mod janitor;
 mod lease;
 mod lifetime;
 mod pool;
+mod residence;
 mod roots;
 mod server;
 mod settings;
@@ -23,16 +24,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::case::{Case, Registered};
 use crate::error::{Context, Error, Result};
 use crate::home::Home;
-use crate::naming::random_hex;
 use crate::provider::Surroundings;
 use crate::service::Driver;
 use crate::wire::ExeStamp;
 use lifetime::Lifetime;
+pub(crate) use residence::Residence;
+use residence::Signals;
 pub(crate) use roots::Roots;
 use server::Servers;
 pub(crate) use settings::Settings;
@@ -54,7 +55,7 @@ pub(crate) fn take_over_if_asked(case: &Case) {
             .as_fd()
             .try_clone_to_owned()
             .context(|| "failed to take the lock over")?;
-        serve(&settings, File::from(lock), case)
+        serve(&settings, File::from(lock), case, Residence::Own)
     });
     match outcome {
         Ok(()) => std::process::exit(0),
@@ -66,11 +67,11 @@ pub(crate) fn take_over_if_asked(case: &Case) {
 }
 
 /// Runs the supervisor on this thread until its time is over.
-pub(crate) fn serve(settings: &Settings, lock: File, case: &Case) -> Result<()> {
+pub(crate) fn serve(settings: &Settings, lock: File, case: &Case, residence: Residence) -> Result<()> {
     let _logging = tracing::subscriber::set_default(
         tracing_subscriber::fmt()
             .with_ansi(false)
-            .with_writer(std::io::stderr)
+            .with_writer(residence.log(&settings.home())?)
             .with_target(false)
             .finish(),
     );
@@ -80,7 +81,7 @@ pub(crate) fn serve(settings: &Settings, lock: File, case: &Case) -> Result<()> 
         .context(|| "failed to make the supervisor's runtime")?;
     runtime.block_on(async {
         let (supervisor, listener) = Supervisor::open(settings, lock, case)?;
-        supervisor.run(listener).await
+        supervisor.run(listener, Signals::listen(residence)?).await
     })
 }
 
@@ -110,10 +111,8 @@ impl Supervisor {
         let state = state::StateFile::new(home.state());
         let listener =
             UnixListener::bind(home.socket()).context(|| format!("failed to listen on {}", home.socket().display()))?;
-        let owner = random_hex(4);
         tracing::info!(
             pid = std::process::id(),
-            owner,
             build = crate::wire::BUILD,
             "supervisor starts"
         );
@@ -122,7 +121,6 @@ impl Supervisor {
             drivers: drivers(case),
             around: Surroundings {
                 roots: Roots::new(home.key(), janitor, state),
-                owner,
                 cache_dir: settings.cache_dir(),
                 server_user: settings.server_user.clone(),
             },
@@ -160,9 +158,7 @@ impl Supervisor {
         }
     }
 
-    async fn run(self: Arc<Self>, listener: UnixListener) -> Result<()> {
-        let mut terminate = signal(SignalKind::terminate()).context(|| "failed to listen for SIGTERM")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context(|| "failed to listen for SIGINT")?;
+    async fn run(self: Arc<Self>, listener: UnixListener, mut signals: Signals) -> Result<()> {
         let why = loop {
             tokio::select! {
                 accepted = listener.accept() => {
@@ -180,8 +176,7 @@ impl Supervisor {
                 }
                 () = self.lifetime.drained() => break "a newer build takes over",
                 () = self.lifetime.over() => break "nobody needs it any more",
-                _ = terminate.recv() => break "SIGTERM",
-                _ = interrupt.recv() => break "SIGINT",
+                signal = signals.next() => break signal,
             }
         };
         tracing::info!(why, "supervisor ends");
@@ -190,8 +185,7 @@ impl Supervisor {
         drop(listener);
         tokio::select! {
             () = self.lifetime.last_lease_if_draining() => {}
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = signals.next() => {}
         }
         self.servers.stop_all().await;
         Ok(())

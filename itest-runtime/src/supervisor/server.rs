@@ -11,6 +11,7 @@ use super::Supervisor;
 use super::pool::Pool;
 use super::template::Templates;
 use crate::error::{Error, Result};
+use crate::naming::random_hex;
 use crate::os::ProcessId;
 use crate::provider::{self, Endpoint, Instance};
 use crate::service::{Driver, ErasedSlices, PoolSpec};
@@ -28,6 +29,8 @@ const STARTS: usize = 3;
 /// A running server.
 pub(super) struct Server {
     pub(super) service: String,
+    /// In the names of all that is made there.
+    pub(super) owner: String,
     pub(super) slices: Box<dyn ErasedSlices>,
     pub(super) instance: Instance,
     pub(super) templates: Templates,
@@ -96,10 +99,17 @@ impl Server {
 type Start = watch::Receiver<Option<Result<Arc<Server>>>>;
 
 #[derive(Default)]
-pub(super) struct Servers(Mutex<HashMap<Fingerprint, (Start, ProcessId)>>);
+pub(super) struct Servers(Mutex<HashMap<Fingerprint, Entry>>);
+
+struct Entry {
+    start: Start,
+    /// Who asked first.
+    anchor: ProcessId,
+    provision: Provision,
+}
 
 impl Servers {
-    fn starts(&self) -> MutexGuard<'_, HashMap<Fingerprint, (Start, ProcessId)>> {
+    fn starts(&self) -> MutexGuard<'_, HashMap<Fingerprint, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -124,7 +134,10 @@ impl Servers {
 
     fn find_or_start(supervisor: &Arc<Supervisor>, key: &Fingerprint, request: &Request, anchor: ProcessId) -> Start {
         let mut starts = supervisor.servers.starts();
-        if let Some((start, first)) = starts.get(key) {
+        if let Some(Entry {
+            start, anchor: first, ..
+        }) = starts.get(key)
+        {
             let usable = match &*start.borrow() {
                 None => start.has_changed().is_ok(),
                 Some(Ok(server)) => server.is_usable(),
@@ -136,7 +149,12 @@ impl Servers {
             }
         }
         let (tell, start) = watch::channel(None);
-        starts.insert(key.clone(), (start.clone(), anchor));
+        let entry = Entry {
+            start: start.clone(),
+            anchor,
+            provision: request.provision.clone(),
+        };
+        starts.insert(key.clone(), entry);
         let (supervisor, request) = (supervisor.clone(), request.clone());
         tokio::spawn(async move {
             let outcome = start_server(&supervisor, &request).await;
@@ -151,12 +169,12 @@ impl Servers {
     pub(super) fn is_up(&self, key: &Fingerprint) -> bool {
         self.starts()
             .get(key)
-            .is_some_and(|(start, _)| matches!(&*start.borrow(), Some(Ok(server)) if server.is_usable()))
+            .is_some_and(|entry| matches!(&*entry.start.borrow(), Some(Ok(server)) if server.is_usable()))
     }
 
     /// Stops one server, whose only test has ended, perhaps before the server was ready.
     pub(super) async fn retire(&self, key: &Fingerprint) {
-        let Some((mut start, _)) = self.starts().remove(key) else {
+        let Some(Entry { mut start, .. }) = self.starts().remove(key) else {
             return;
         };
         let outcome = start
@@ -169,14 +187,25 @@ impl Servers {
         }
     }
 
-    /// Stops all that are up, side by side. What is just starting dies with this process.
+    /// Stops all that are up, side by side. A process that is just starting dies with this one; an external server stays,
+    /// and with it what was begun on it, so that is waited for.
     pub(super) async fn stop_all(&self) {
-        let up: Vec<_> = self
-            .starts()
-            .drain()
-            .filter_map(|(_, (start, _))| start.borrow().clone()?.ok())
-            .collect();
-        futures_util::future::join_all(up.iter().map(|server| server.stop())).await;
+        let all: Vec<_> = self.starts().drain().map(|(_, entry)| entry).collect();
+        let stopping = all.into_iter().map(
+            |Entry {
+                 mut start, provision, ..
+             }| async move {
+                if matches!(provision, Provision::External { .. }) {
+                    let ready = start.wait_for(Option::is_some);
+                    let _ = tokio::time::timeout(EXTERNAL_PATIENCE, ready).await;
+                }
+                let outcome = start.borrow().clone();
+                if let Some(Ok(server)) = outcome {
+                    server.stop().await;
+                }
+            },
+        );
+        futures_util::future::join_all(stopping).await;
     }
 }
 
@@ -199,6 +228,8 @@ async fn watch_over(server: Arc<Server>) {
 async fn start_server(supervisor: &Supervisor, request: &Request) -> Result<Arc<Server>> {
     let driver = supervisor.driver(&request.service)?;
     let began = Instant::now();
+    // Each use of a server has a name of its own: two specs may lead to one external server.
+    let owner = random_hex(4);
     let mut start = 1;
     let (instance, slices) = loop {
         let recipe = driver.recipe(&request.server)?;
@@ -207,6 +238,7 @@ async fn start_server(supervisor: &Supervisor, request: &Request) -> Result<Arc<
             recipe,
             &request.provision,
             request.dedicated,
+            &owner,
             &supervisor.around,
         )
         .await
@@ -234,6 +266,7 @@ async fn start_server(supervisor: &Supervisor, request: &Request) -> Result<Arc<
     );
     Ok(Arc::new(Server {
         service: request.service.clone(),
+        owner,
         slices,
         instance,
         templates: Templates::default(),

@@ -121,7 +121,7 @@ async fn leaves_data_and_fails(db: PgPool, mut cache: ConnectionManager) -> anyh
 
 #[integration(postgres, timeout = "200ms")]
 async fn is_too_slow(_db: PgPool) {
-    tokio::time::sleep(Duration::from_secs(3600)).await;
+    tokio::time::sleep(Duration::from_hours(1)).await;
 }
 
 #[integration(postgres, timeout = "200ms")]
@@ -131,7 +131,7 @@ fn is_too_slow_and_blocks(_db: PgPool) {
 
 #[integration(postgres)]
 async fn sleeps_for_long(_db: PgPool) {
-    tokio::time::sleep(Duration::from_secs(3600)).await;
+    tokio::time::sleep(Duration::from_hours(1)).await;
 }
 
 #[integration(postgres, retries = 2)]

@@ -15,6 +15,9 @@ use super::programs::Programs;
 /// How long a supervisor may take to end, with all that it leaves.
 const ENDS: Duration = Duration::from_secs(20);
 
+/// What the folder's name begins with; the rest is the pid of its owner.
+const FOLDER: &str = "itest-bench-";
+
 pub(super) struct Ground {
     dir: PathBuf,
     pub(super) server_version: String,
@@ -28,7 +31,8 @@ pub(super) struct Ground {
 impl Ground {
     pub(super) fn prepare(programs: &Programs) -> Result<Self> {
         // Short, as sockets' paths must be.
-        let dir = std::env::temp_dir().join(format!("itest-bench-{}", std::process::id()));
+        remove_leftovers();
+        let dir = std::env::temp_dir().join(format!("{FOLDER}{}", std::process::id()));
         fs::create_dir(&dir).with_context(|| format!("failed to create {}", dir.display()))?;
         let mut command = programs.command("server");
         settings(&mut command, &dir.join("warm"), &dir.join("cache"));
@@ -85,6 +89,18 @@ impl Drop for Ground {
         // The supervisor follows, as nothing else keeps it; its folder goes last.
         let _ = end_supervisor(&self.dir.join("warm"));
         let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// A run that was killed leaves its folder; what ran in it has ended with its stdin.
+fn remove_leftovers() {
+    let entries = fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
+    let dead = |name: &str| {
+        let owner = name.strip_prefix(FOLDER).map(|pid| Path::new("/proc").join(pid));
+        Path::new("/proc/self").exists() && owner.is_some_and(|owner| !owner.exists())
+    };
+    for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(dead)) {
+        let _ = fs::remove_dir_all(entry.path());
     }
 }
 

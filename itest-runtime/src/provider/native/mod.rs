@@ -101,7 +101,8 @@ pub(crate) async fn start(
     os::die_with_parent(&mut command, signal_of(recipe.death_signal));
     let mut child = tokio::process::Command::from(command)
         .spawn()
-        .context(|| format!("failed to start {}", program.path.display()))?;
+        .context(|| format!("failed to start {}", program.path.display()))
+        .map_err(|error| user.explain(error, &program.path, &place.dir))?;
     let pid = child.id().unwrap_or_default();
     let (tell, ended) = watch::channel(None);
     tokio::spawn(async move {

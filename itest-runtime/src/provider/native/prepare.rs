@@ -84,7 +84,8 @@ async fn run(prepare: &Prepare, server: &Found, place: &Place, user: ServerUser)
         let output = tokio::process::Command::from(command)
             .output()
             .await
-            .context(|| format!("failed to run {}", program.display()))?;
+            .context(|| format!("failed to run {}", program.display()))
+            .map_err(|error| user.explain(error, &program, &place.dir))?;
         if output.status.success() {
             return Ok(());
         }

@@ -50,6 +50,19 @@ impl ServerUser {
         }
     }
 
+    /// Says who was denied access, if that is another user than the one who runs the tests.
+    pub(super) fn explain(self, error: Error, program: &Path, folder: &Path) -> Error {
+        match self {
+            Self::Other { uid, .. } if error.to_string().contains("Permission denied") => error.hint(format!(
+                "it refuses to run as root, so it runs as the user {uid}, who must get through to {} and to {}: open the folders \
+                 on the way, or set ITEST_DATA_DIR or ITEST_SERVER_USER",
+                program.display(),
+                folder.display()
+            )),
+            Self::Own | Self::Other { .. } => error,
+        }
+    }
+
     /// Hands a file or folder over to the server's user.
     pub(super) fn own(self, path: &Path) -> Result<()> {
         match self {
@@ -60,8 +73,9 @@ impl ServerUser {
     }
 }
 
-/// `id` asks every source of users that the machine has.
+/// `id` asks every source of users that the machine has. A test's `PATH` may not lead to it.
 fn id(flag: &str, name: &str) -> Option<u32> {
-    let output = Command::new("id").args([flag, name]).output().ok()?;
+    let run = |program: &&str| Command::new(program).args([flag, name]).output().ok();
+    let output = ["id", "/usr/bin/id", "/bin/id"].iter().find_map(run)?;
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()
 }

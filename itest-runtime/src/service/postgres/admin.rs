@@ -135,6 +135,14 @@ impl Admin {
     }
 }
 
+/// The query that ends all sessions in a database but the caller's own, and counts those that were there.
+pub(super) fn end_others(database: &str) -> String {
+    format!(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = {} AND pid <> pg_backend_pid()",
+        literal(database)
+    )
+}
+
 /// Ends all sessions in a database but the caller's own, and waits until they are gone.
 pub(super) async fn end_other_sessions(own: &mut PgConnection, database: &str) -> Result<()> {
     let deadline = Instant::now() + ENDS;

@@ -3,8 +3,32 @@
 //! A supervisor is known by eight random digits, which are in the name of all it makes there. It lives as long as one of
 //! its sessions does, which the server itself shows to everybody: no clock, no host name, and nothing to renew.
 
+use super::PgServer;
 use super::admin::{Admin, ident, sign_of_life};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
+
+/// Checks that somebody else's server is what the test asks for: it can't be made so.
+pub(super) async fn check(admin: &Admin, wanted: &PgServer) -> Result<()> {
+    if let Some(setting) = wanted.settings.first() {
+        return Err(Error::new(format!(
+            "the test asks for the server setting `{setting}`, and an external server's settings are not ours to change"
+        ))
+        .hint("set it on that server and take it out of the test, or write `postgres(native, …)`"));
+    }
+    let Some(version) = &wanted.version else { return Ok(()) };
+    let found: String = sqlx::query_scalar("SHOW server_version")
+        .fetch_one(admin.pool())
+        .await
+        .context(|| "failed to look up the server's version")?;
+    let number = found.split(' ').next().unwrap_or_default();
+    if number == version || number.starts_with(&format!("{version}.")) {
+        return Ok(());
+    }
+    Err(Error::new(format!(
+        "the test asks for PostgreSQL {version}, and the external server is {number}"
+    ))
+    .hint("set ITEST_POSTGRES_URL to a server of that version, or write `postgres(native, …)`"))
+}
 
 /// What all our names look like: anything else that begins with `itest_` is somebody's own, such as `itest_20260131_orders`.
 const OURS: &str = "^itest_[0-9a-f]{8}_([sdpo][0-9]+|t[0-9a-f]{12}_[0-9]+)$";

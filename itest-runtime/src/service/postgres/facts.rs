@@ -1,5 +1,7 @@
 //! What a rollback leaves: sequences. A template's are known, and put back.
 
+use std::sync::Arc;
+
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::admin::literal;
@@ -8,14 +10,9 @@ use crate::error::Result;
 
 /// The sequences of a template, and where they stand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Sequences(Vec<Sequence>);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Sequence {
-    /// Quoted, with its schema.
-    name: String,
-    last: i64,
-    called: bool,
+pub(super) struct Sequences {
+    /// One statement that sets back all that moved: a single round trip for each test. None if there are no sequences.
+    restore: Option<Arc<str>>,
 }
 
 impl Sequences {
@@ -28,24 +25,39 @@ impl Sequences {
         .fetch_all(&mut *connection)
         .await
         .map_err(|error| failed("failed to list the template's sequences", &error))?;
-        read_states(connection, names).await.map(Self)
+        if names.is_empty() {
+            return Ok(Self::default());
+        }
+        // A sequence is read like a table of one row.
+        let states = names
+            .iter()
+            .enumerate()
+            .map(|(index, name)| format!("SELECT {index} AS i, last_value, is_called FROM {name}"));
+        let states = format!("{} ORDER BY i", union(states));
+        let states: Vec<(i32, i64, bool)> = sqlx::query_as(AssertSqlSafe(states))
+            .fetch_all(connection)
+            .await
+            .map_err(|error| failed("failed to read sequences", &error))?;
+        let restore = names.iter().zip(states).map(|(name, (_, last, called))| {
+            format!(
+                "SELECT setval({}, '{last}', {called}) FROM {name} WHERE (last_value, is_called) <> ('{last}', {called})",
+                literal(name)
+            )
+        });
+        Ok(Self {
+            restore: Some(union(restore).into()),
+        })
+    }
+
+    /// The statement that puts back those that moved, if there are sequences.
+    pub(super) fn statement(&self) -> Option<&str> {
+        self.restore.as_deref()
     }
 
     /// Puts back those that moved.
     pub(super) async fn restore(&self, connection: &mut PgConnection) -> Result<()> {
-        let names = self.0.iter().map(|sequence| sequence.name.clone()).collect();
-        let now = read_states(connection, names).await?;
-        let moved: Vec<String> = self
-            .0
-            .iter()
-            .zip(&now)
-            .filter(|(then, now)| then != now)
-            .map(|(then, _)| format!("setval({}, {}, {})", literal(&then.name), then.last, then.called))
-            .collect();
-        if moved.is_empty() {
-            return Ok(());
-        }
-        sqlx::raw_sql(AssertSqlSafe(format!("SELECT {}", moved.join(", "))))
+        let Some(restore) = &self.restore else { return Ok(()) };
+        sqlx::query(AssertSqlSafe(restore.clone()))
             .execute(connection)
             .await
             .map(drop)
@@ -53,23 +65,6 @@ impl Sequences {
     }
 }
 
-/// One query for all: a sequence is read like a table of one row.
-async fn read_states(connection: &mut PgConnection, names: Vec<String>) -> Result<Vec<Sequence>> {
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let each: Vec<String> = names
-        .iter()
-        .enumerate()
-        .map(|(index, name)| format!("SELECT {index} AS i, last_value, is_called FROM {name}"))
-        .collect();
-    let rows: Vec<(i32, i64, bool)> = sqlx::query_as(AssertSqlSafe(format!("{} ORDER BY i", each.join(" UNION ALL "))))
-        .fetch_all(connection)
-        .await
-        .map_err(|error| failed("failed to read sequences", &error))?;
-    Ok(names
-        .into_iter()
-        .zip(rows)
-        .map(|(name, (_, last, called))| Sequence { name, last, called })
-        .collect())
+fn union(queries: impl Iterator<Item = String>) -> String {
+    queries.collect::<Vec<_>>().join(" UNION ALL ")
 }

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::Isolation;
 use crate::error::{Context, Error, Result};
+use crate::service::URL_FILE;
 
 /// A database, and the right to log in to it.
 #[derive(Clone, Serialize, Deserialize)]
@@ -116,6 +117,9 @@ impl PgGrant {
     }
 
     pub(super) fn open_command(&self) -> String {
+        if self.isolation == Isolation::Transaction {
+            return "nothing stays of a `transaction`; to look at its data, write `postgres` without it".to_owned();
+        }
         match &self.address {
             Address::Native { sockets, port } => {
                 format!(
@@ -125,13 +129,7 @@ impl PgGrant {
                     self.database
                 )
             }
-            Address::External { url } => {
-                format!(
-                    "psql '{}' # with the database {}",
-                    crate::spec::redacted(url),
-                    self.database
-                )
-            }
+            Address::External { .. } => format!("psql {URL_FILE}"),
         }
     }
 }

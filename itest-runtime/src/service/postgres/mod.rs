@@ -219,13 +219,11 @@ impl Service for Postgres {
     }
 
     fn recipe(server: &PgServer) -> Recipe {
-        Recipe {
-            native: Some(recipe::native(server)),
-        }
+        Recipe::native(recipe::native(server))
     }
 
-    async fn connect(_: &PgServer, endpoint: &Endpoint) -> Result<PgSlices> {
-        PgSlices::connect(endpoint).await
+    async fn connect(server: &PgServer, endpoint: &Endpoint) -> Result<PgSlices> {
+        PgSlices::connect(server, endpoint).await
     }
 
     fn url(grant: &PgGrant) -> Result<String> {
@@ -260,8 +258,10 @@ impl Service for Postgres {
             );
         }
         let beyond = [
-            "permission denied to create role",
+            "permission denied to create ",
+            "permission denied to alter ",
             "permission denied to set parameter",
+            "permission denied to set role",
             "must be superuser",
         ];
         beyond.iter().any(|text| failure.contains(text)).then(|| {

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::task::JoinHandle;
 
 use super::admin::{self, Admin, ident, literal};
 use super::facts::Sequences;
 use super::grant::{Address, PgGrant};
-use super::{Isolation, PgSpec, external};
+use super::{Isolation, PgServer, PgSpec, external};
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
 use crate::provider::Endpoint;
@@ -73,13 +73,16 @@ pub struct PgSlice {
     template: Option<Fingerprint>,
     /// Stays open while the database is used again: no fork, no cold catalog cache.
     connection: Option<PgConnection>,
+    /// How many transactions were rolled back here since the database was made.
     rollbacks: u32,
+    /// As what the role was opened last, if nothing of that has changed since.
+    opened: Option<Isolation>,
     /// The URL's own database: nothing of it is ours.
     is_guest: bool,
 }
 
 impl PgSlices {
-    pub(super) async fn connect(endpoint: &Endpoint) -> Result<Self> {
+    pub(super) async fn connect(server: &PgServer, endpoint: &Endpoint) -> Result<Self> {
         let (address, owner, dedicated, database) = match endpoint {
             Endpoint::Native {
                 place,
@@ -101,6 +104,9 @@ impl PgSlices {
         };
         let admin = Admin::connect(address.options(&database, None)?, &owner).await?;
         let rights = admin.rights().await?;
+        if matches!(address, Address::External { .. }) {
+            external::check(&admin, server).await?;
+        }
         if rights.major < 13 {
             return Err(Error::new(format!(
                 "the server is PostgreSQL {}, and itest needs 13 or later",
@@ -217,22 +223,32 @@ impl PgSlices {
             .ok_or_else(|| Error::new("a slice has no connection"))
     }
 
-    /// After a rollback that was seen, only sequences and stale clients are left to deal with.
-    async fn recycle_rolled_back(&self, slice: &mut PgSlice) -> Result<Recycled> {
+    /// What renames a lease's role, so that nobody who knows its name gets in, and the new name.
+    fn lock_out(&self, role: &str) -> (String, String) {
         let parked = self.next_name("p");
-        if let Some(role) = &slice.role {
-            // From here on nobody who knows the old name gets in.
-            let rename = format!("ALTER ROLE {} RENAME TO {}", ident(role), ident(&parked));
-            self.admin.run("failed to lock a lease's clients out", rename).await?;
-            slice.role = Some(parked);
-        }
+        (format!("ALTER ROLE {} RENAME TO {}", ident(role), ident(&parked)), parked)
+    }
+
+    /// After a rollback that was seen, only stale clients and sequences are left to deal with: in one message, if all is as
+    /// it should be.
+    async fn recycle_rolled_back(&self, slice: &mut PgSlice, role: &str) -> Result<Recycled> {
         let (database, template) = (slice.database.clone(), slice.template.clone());
+        let sequences = template.map(|template| self.sealed(&template)).transpose()?;
+        let sequences = sequences.map(|(_, sequences)| sequences).unwrap_or_default();
+        let (locked, parked) = self.lock_out(role);
         let connection = self.connection(slice).await?;
-        admin::end_other_sessions(connection, &database).await?;
-        if let Some(template) = template {
-            let (_, sequences) = self.sealed(&template)?;
+        let restore = sequences.statement().unwrap_or_default();
+        // Whoever logs in after the first COMMIT is turned away, and whoever did so before it is counted.
+        let all = format!("BEGIN; {locked}; COMMIT; {}; {restore}", admin::end_others(&database));
+        let row = sqlx::raw_sql(AssertSqlSafe(all)).fetch_one(&mut *connection).await;
+        let left: i64 = row
+            .and_then(|row| row.try_get(0))
+            .context(|| "failed to take a rolled back database back")?;
+        if left > 0 {
+            admin::end_other_sessions(connection, &database).await?;
             sequences.restore(connection).await?;
         }
+        slice.role = Some(parked);
         slice.rollbacks += 1;
         Ok(Recycled::Ready)
     }
@@ -283,6 +299,7 @@ impl Slices for PgSlices {
                 template: None,
                 connection: None,
                 rollbacks: 0,
+            opened: None,
                 is_guest: true,
             });
         }
@@ -304,6 +321,7 @@ impl Slices for PgSlices {
             template: spec.template.clone(),
             connection: None,
             rollbacks: 0,
+            opened: None,
             is_guest: false,
         };
         match self.create(&database, &template, role.as_deref()).await {
@@ -333,24 +351,34 @@ impl Slices for PgSlices {
         } else {
             -1
         };
-        // A role may change settings of its own: they don't pass on to the next lease.
-        let granted = format!(
-            "ALTER ROLE {old} RENAME TO {new}; ALTER ROLE {new} RESET ALL; \
-             ALTER ROLE {new} CONNECTION LIMIT {limit} PASSWORD {password}",
-            old = ident(&old),
-            new = ident(&new),
-            password = literal(&password),
-        );
+        let mut granted = format!("ALTER ROLE {} RENAME TO {}", ident(&old), ident(&new));
+        // From one transaction to the next nothing else changes: on our own server none of them can be reached by a URL.
+        let as_before = slice.opened == Some(Isolation::Transaction) && spec.isolation == Isolation::Transaction;
+        if !as_before || matches!(self.address, Address::External { .. }) {
+            // A role may change settings of its own: they don't pass on to the next lease.
+            granted.push_str(&format!(
+                "; ALTER ROLE {new} RESET ALL; ALTER ROLE {new} CONNECTION LIMIT {limit} PASSWORD {password}",
+                new = ident(&new),
+                password = literal(&password),
+            ));
+        }
         self.admin.run("failed to open a database to the test", granted).await?;
         slice.role = Some(new.clone());
+        slice.opened = Some(spec.isolation);
         Ok(self.grant_of(&slice.database, new, password, spec.isolation, false))
     }
 
     async fn recycle(&self, slice: &mut PgSlice, used: Used) -> Result<Recycled> {
-        let may_stay = slice.role.is_some() && slice.rollbacks < ROLLBACKS && !self.dedicated;
-        match used {
-            Used::RolledBack if may_stay => self.recycle_rolled_back(slice).await,
-            Used::RolledBack | Used::Unknown => Ok(Recycled::Gone),
+        let may_stay = slice.rollbacks < ROLLBACKS && !self.dedicated;
+        match (used, slice.role.clone()) {
+            (Used::RolledBack, Some(role)) if may_stay => self.recycle_rolled_back(slice, &role).await,
+            (_, Some(role)) => {
+                let (locked, parked) = self.lock_out(&role);
+                self.admin.run("failed to lock a lease's clients out", locked).await?;
+                slice.role = Some(parked);
+                Ok(Recycled::Gone)
+            }
+            (_, None) => Ok(Recycled::Gone),
         }
     }
 
@@ -488,14 +516,15 @@ impl Slices for PgSlices {
             template: None,
             connection: None,
             rollbacks: 0,
+            opened: None,
             is_guest: false,
         };
         self.destroy(draft).await;
     }
 
     fn owns_line(&self, grant: &PgGrant, line: &str) -> bool {
-        // By our own prefix: `… [pid] user@database `.
-        line.contains(&format!("] {}@", grant.user))
+        // By our own prefix: `… [pid] user@database `. That a test dropped its connection is nothing to read about.
+        line.contains(&format!("] {}@", grant.user)) && !line.contains("unexpected EOF on client connection")
     }
 
     async fn clear(&self) {
@@ -544,20 +573,7 @@ fn database_of(url: &str) -> Result<String> {
 }
 
 fn percent_decode(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, others @ ..] = rest {
-        let hex = others
-            .get(..2)
-            .filter(|_| *first == b'%')
-            .and_then(|hex| std::str::from_utf8(hex).ok());
-        if let Some(byte) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            bytes.push(byte);
-            rest = &others[2..];
-        } else {
-            bytes.push(*first);
-            rest = others;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_encoding::percent_decode_str(text)
+        .decode_utf8_lossy()
+        .into_owned()
 }

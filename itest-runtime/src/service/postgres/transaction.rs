@@ -96,9 +96,11 @@ async fn open(lease: &Lease<Postgres>) -> Result<PgPool> {
 }
 
 async fn current(pool: &PgPool) -> Result<String> {
-    sqlx::query_scalar("SELECT pg_current_xact_id()::text")
+    // A raw query is one round trip; a prepared one would be two.
+    sqlx::raw_sql("SELECT pg_current_xact_id()::text")
         .fetch_one(pool)
         .await
+        .and_then(|row| row.try_get(0))
         .context(|| "failed to open the transaction")
 }
 

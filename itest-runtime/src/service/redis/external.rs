@@ -12,7 +12,8 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands, Script, cmd};
 use tokio::task::JoinHandle;
 
-use super::slices::{FULL, flush};
+use super::databases::flush;
+use super::slices::FULL;
 use crate::error::{Context, Error, Result};
 
 /// How long a dead supervisor's databases stay taken.
@@ -159,9 +160,8 @@ impl Claims {
         self.renewal.abort();
         self.closed.store(true, Ordering::Relaxed);
         let mut admin = self.admin.clone();
-        for database in 0..self.count {
-            let owner: redis::RedisResult<Option<String>> = admin.get(key(database)).await;
-            if owner.is_ok_and(|owner| owner.as_ref() == Some(&self.owner)) {
+        for (database, owner) in self.claimed().await.unwrap_or_default() {
+            if owner == self.owner {
                 self.release(database).await;
             }
         }
@@ -169,17 +169,25 @@ impl Claims {
         let _: redis::RedisResult<()> = admin.del(alive(&self.owner)).await;
     }
 
+    /// Which databases are taken, and whose they are.
+    async fn claimed(&self) -> Result<Vec<(u32, String)>> {
+        let keys: Vec<String> = (0..self.count).map(key).collect();
+        let owners: Vec<Option<String>> = self
+            .admin
+            .clone()
+            .mget(keys)
+            .await
+            .context(|| "failed to look up who has which logical database")?;
+        let claimed = (0..self.count).zip(owners);
+        Ok(claimed
+            .filter_map(|(database, owner)| Some((database, owner?)))
+            .collect())
+    }
+
     /// Empties what dead owners left, and deletes their users.
     async fn harvest(&self) -> Result<()> {
         let mut admin = self.admin.clone();
-        let mut claimed = Vec::new();
-        for database in 0..self.count {
-            let owner: Option<String> = admin
-                .get(key(database))
-                .await
-                .context(|| "failed to look for what dead supervisors left")?;
-            claimed.extend(owner.map(|owner| (database, owner)));
-        }
+        let claimed = self.claimed().await?;
         let users = users(&mut admin).await;
         let owners: BTreeSet<&str> = claimed
             .iter()

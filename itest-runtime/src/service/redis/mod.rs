@@ -1,6 +1,7 @@
 //! Redis 6 and later: one server, with a logical database for each test.
 
 mod access;
+mod databases;
 mod external;
 mod inject;
 mod recipe;
@@ -9,7 +10,7 @@ mod slices;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Common, Service, TestContext};
+use super::{Common, Service, TestContext, URL_FILE};
 use crate::error::{Context, Error, Result};
 use crate::provider::{Endpoint, Recipe};
 use crate::spec::Provider;
@@ -23,6 +24,12 @@ pub use slices::{RedisSlice, RedisSlices};
 /// The server is shared. Keys are the test's own; **pub/sub channels are not**: Redis has them once per server, so use
 /// channel names of your own, or [`Redis::dedicated`]. Commands that reach other tests (`FLUSHALL`, `CONFIG`, `SHUTDOWN`, …)
 /// are refused.
+///
+/// A client must `SELECT` its database, as every client does that is given the whole URL. Redis can't keep one that forgets
+/// to out of database 0, where **it meets every other client that forgets**: nobody's slice is there, and it is emptied
+/// whenever a lease ends, but two tests that run at the same time see each other there. On an external server database 0 is
+/// whatever its owner keeps in it; and where the URL's user may make no users (`ACL SETUSER`), tests log in as that user, and
+/// nothing but their own good manners keeps them from other databases.
 pub fn redis() -> Redis {
     Redis {
         common: Common::default(),
@@ -122,13 +129,11 @@ impl Service for Redis {
     }
 
     fn recipe(server: &RedisServer) -> Recipe {
-        Recipe {
-            native: Some(recipe::native(server)),
-        }
+        Recipe::native(recipe::native(server))
     }
 
-    async fn connect(_: &RedisServer, endpoint: &Endpoint) -> Result<RedisSlices> {
-        RedisSlices::connect(endpoint).await
+    async fn connect(server: &RedisServer, endpoint: &Endpoint) -> Result<RedisSlices> {
+        RedisSlices::connect(server.version.as_deref(), endpoint).await
     }
 
     fn url(grant: &RedisGrant) -> Result<String> {
@@ -154,16 +159,7 @@ impl Service for Redis {
         pool_full.then(|| "give that server more logical databases (`databases` in redis.conf)".to_owned())
     }
 
-    fn open_command(grant: &RedisGrant) -> Option<String> {
-        let url = Url::parse(&grant.server).ok()?;
-        let (host, port) = (url.host_str()?, url.port_or_known_default().unwrap_or(6379));
-        let place = match &grant.socket {
-            Some(socket) => format!("-s {}", socket.display()),
-            None => format!("-h {host} -p {port}"),
-        };
-        Some(format!(
-            "redis-cli {place} -n {} --user '{}' --askpass",
-            grant.database, grant.user
-        ))
+    fn open_command(_: &RedisGrant) -> Option<String> {
+        Some(format!("redis-cli -u {URL_FILE}"))
     }
 }

@@ -5,15 +5,16 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use redis::aio::{MultiplexedConnection, MultiplexedConnection as Connection};
-use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, Script, cmd};
+use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, cmd};
 
 use super::RedisGrant;
 use super::access::{Rules, set_user};
+use super::databases::{count, flush};
 use super::external::Claims;
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
 use crate::provider::Endpoint;
-use crate::service::{LeaseName, PoolSpec, Recycled, Sharing, Slices, Used};
+use crate::service::{LeaseName, Recycled, Slices, Used};
 
 /// What a lease waits for in vain when the server has too few logical databases.
 pub(super) const FULL: &str = "no logical database of the Redis server is free";
@@ -67,7 +68,7 @@ pub struct RedisSlice {
 }
 
 impl RedisSlices {
-    pub(super) async fn connect(endpoint: &Endpoint) -> Result<Self> {
+    pub(super) async fn connect(version: Option<&str>, endpoint: &Endpoint) -> Result<Self> {
         match endpoint {
             Endpoint::Native {
                 place,
@@ -96,7 +97,7 @@ impl RedisSlices {
                 let rules = Rules::find(&mut admin)
                     .await
                     .context(|| "failed to look up the server's commands")?;
-                let count = count_databases(&mut admin).await?;
+                let count = count(&mut admin).await?;
                 let databases = Databases::Own {
                     count,
                     taken: Mutex::default(),
@@ -120,11 +121,12 @@ impl RedisSlices {
                 );
                 let home = u32::try_from(info.redis_settings().db()).unwrap_or(0);
                 let mut admin = open(info, owner).await?;
+                check_version(&mut admin, version).await?;
                 let users = match Rules::find(&mut admin).await {
                     Ok(rules) => Users::Own(rules),
                     Err(_) => Users::UrlUser { user, password },
                 };
-                let count = count_databases(&mut admin).await?;
+                let count = count(&mut admin).await?;
                 let claims = Claims::open(admin.clone(), owner, home, count).await?;
                 let address = Address {
                     server: url.clone(),
@@ -192,20 +194,26 @@ async fn open(info: redis::ConnectionInfo, owner: &str) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Counts the first databases that can be selected.
-const COUNT: &str = "
-local count = 0
-while count < 16 and redis.pcall('SELECT', count).ok do count = count + 1 end
-return count";
-
-/// Where we may not ask, no more are counted than servers have by default.
-async fn count_databases(admin: &mut Connection) -> Result<u32> {
-    let answer: redis::RedisResult<Vec<String>> = cmd("CONFIG").arg("GET").arg("databases").query_async(admin).await;
-    if let Some(count) = answer.ok().and_then(|answer| answer.get(1)?.parse().ok()) {
-        return Ok(count);
+/// Somebody else's server can't be made what the test asks for.
+async fn check_version(admin: &mut Connection, wanted: Option<&str>) -> Result<()> {
+    let Some(wanted) = wanted else { return Ok(()) };
+    let info: String = cmd("INFO")
+        .arg("server")
+        .query_async(admin)
+        .await
+        .context(|| "failed to look up the server's version")?;
+    let found = info
+        .lines()
+        .find_map(|line| line.strip_prefix("redis_version:"))
+        .unwrap_or("unknown")
+        .trim();
+    if found == wanted || found.starts_with(&format!("{wanted}.")) {
+        return Ok(());
     }
-    let counted = Script::new(COUNT).invoke_async(admin).await;
-    counted.context(|| "failed to count the server's logical databases")
+    Err(Error::new(format!(
+        "the test asks for Redis {wanted}, and the external server is {found}"
+    ))
+    .hint("set ITEST_REDIS_URL to a server of that version, or write `redis(native, …)`"))
 }
 
 /// The ids of the clients in one database, out of what `CLIENT LIST` says.
@@ -218,31 +226,10 @@ fn clients_in(clients: &str, database: u32) -> Vec<&str> {
         .collect()
 }
 
-/// In a script, a database that can't be selected stops everything, and the connection itself stays where it is. As plain
-/// commands, a `SELECT` that fails would have the next one flush somebody's data.
-const FLUSH: &str = "redis.call('SELECT', ARGV[1]) return redis.call('FLUSHDB')";
-
-/// Empties a logical database.
-pub(super) async fn flush(admin: &mut Connection, database: u32) -> Result<()> {
-    Script::new(FLUSH)
-        .arg(database)
-        .invoke_async::<()>(admin)
-        .await
-        .context(|| format!("failed to empty the logical database {database}"))
-}
-
 impl Slices for RedisSlices {
     type Spec = ();
     type Grant = RedisGrant;
     type Slice = RedisSlice;
-
-    fn pool(&self, (): &()) -> Result<PoolSpec> {
-        Ok(PoolSpec {
-            name: "databases".to_owned(),
-            template: None,
-            sharing: Sharing::Exclusive,
-        })
-    }
 
     async fn make(&self, (): &()) -> Result<RedisSlice> {
         let database = match &self.databases {

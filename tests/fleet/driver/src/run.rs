@@ -66,11 +66,17 @@ impl<'h> Run<'h> {
     /// Waits until the run has said this.
     ///
     /// # Panics
-    /// When it doesn't.
-    pub fn wait_until_said(&self, text: &str) {
-        wait_until(text, ENDS_WITHIN, || match self.output() {
-            output if output.contains(text) => Ok(()),
-            output => Err(output),
+    /// When the run ends before.
+    pub fn wait_until_said(&mut self, text: &str) {
+        wait_until(text, ENDS_WITHIN, || {
+            let ended = self.child.try_wait().expect("it is our child");
+            match self.output() {
+                output if output.contains(text) => Ok(()),
+                output => {
+                    assert!(ended.is_none(), "the run ended and never said `{text}`: {output}");
+                    Err(output)
+                }
+            }
         });
     }
 

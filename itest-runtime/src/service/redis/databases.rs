@@ -1,0 +1,35 @@
+//! What is done to logical databases, by scripts: each is one step, and leaves the connection in the database it was in.
+
+use redis::aio::MultiplexedConnection;
+use redis::{Script, cmd};
+
+use crate::error::{Context, Result};
+
+/// In a script, a database that can't be selected stops everything, and the connection itself stays where it is. As plain
+/// commands, a `SELECT` that fails would have the next one flush somebody's data.
+const FLUSH: &str = "redis.call('SELECT', ARGV[1]) return redis.call('FLUSHDB')";
+
+/// Empties a logical database.
+pub(super) async fn flush(admin: &mut MultiplexedConnection, database: u32) -> Result<()> {
+    Script::new(FLUSH)
+        .arg(database)
+        .invoke_async::<()>(admin)
+        .await
+        .context(|| format!("failed to empty the logical database {database}"))
+}
+
+/// Counts the first databases that can be selected.
+const COUNT: &str = "
+local count = 0
+while count < 16 and redis.pcall('SELECT', count).ok do count = count + 1 end
+return count";
+
+/// Where we may not ask, no more are counted than servers have by default.
+pub(super) async fn count(admin: &mut MultiplexedConnection) -> Result<u32> {
+    let answer: redis::RedisResult<Vec<String>> = cmd("CONFIG").arg("GET").arg("databases").query_async(admin).await;
+    if let Some(count) = answer.ok().and_then(|answer| answer.get(1)?.parse().ok()) {
+        return Ok(count);
+    }
+    let counted = Script::new(COUNT).invoke_async(admin).await;
+    counted.context(|| "failed to count the server's logical databases")
+}

@@ -1,0 +1,147 @@
+//! A service that the user defined is used just like a built-in one. The service itself is `tests/memcached`.
+
+mod memcached;
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use itest::{Url, integration};
+use memcached::{Client, Memcached, memcached};
+use rustix::process::Signal;
+use sqlx::PgPool;
+use support::Guests;
+use support::notes::note;
+
+#[integration(memcached(megabytes = 16), postgres)]
+#[cfg_attr(
+    not(has_memcached),
+    ignore = "no memcached was found; install it, then `touch build.rs`"
+)]
+async fn a_value_is_cached_next_to_a_database(mut cache: Client, db: PgPool) -> anyhow::Result<()> {
+    let answer: i32 = sqlx::query_scalar("SELECT 42").fetch_one(&db).await?;
+    assert_eq!(cache.get("answer").await?, None);
+    cache.set("answer", &answer.to_string()).await?;
+    assert_eq!(cache.get("answer").await?.as_deref(), Some("42"));
+    Ok(())
+}
+
+#[integration(here = memcached, there = memcached, alone = memcached(dedicated))]
+#[cfg_attr(
+    not(has_memcached),
+    ignore = "no memcached was found; install it, then `touch build.rs`"
+)]
+async fn nobody_sees_anothers_keys(here: &mut Client, there: &mut Client, alone: &mut Client) -> anyhow::Result<()> {
+    here.set("k", "here").await?;
+    assert_eq!(there.get("k").await?, None);
+    assert_eq!(alone.get("k").await?, None);
+    assert_eq!(here.stat("pid").await?, there.stat("pid").await?, "one server for both");
+    assert_ne!(
+        here.stat("pid").await?,
+        alone.stat("pid").await?,
+        "and one for the third alone"
+    );
+    Ok(())
+}
+
+#[integration(memcached(megabytes = 16))]
+#[cfg_attr(
+    not(has_memcached),
+    ignore = "no memcached was found; install it, then `touch build.rs`"
+)]
+async fn the_builders_options_reach_the_server(cache: &mut Client, url: Url<Memcached>) -> anyhow::Result<()> {
+    assert_eq!(cache.stat("limit_maxbytes").await?, (16 << 20).to_string());
+    let start = "memcache://127.0.0.1:";
+    let end = "/the_builders_options_reach_the_server%23";
+    assert!(url.as_str().starts_with(start) && url.as_str().contains(end), "{url}");
+    Ok(())
+}
+
+#[tokio::test]
+#[cfg_attr(
+    not(has_memcached),
+    ignore = "no memcached was found; install it, then `touch build.rs`"
+)]
+async fn all_processes_share_one_server_which_goes_with_its_supervisor() {
+    let guests = Guests::new();
+    guests
+        .pass_together(&["tells_its_server", "tells_its_server", "tells_its_server"])
+        .await;
+    guests.pass("tells_its_server").await;
+    let servers = guests.notes("server");
+    assert_eq!(servers.len(), 4);
+    assert!(servers.iter().all(|server| *server == servers[0]), "{servers:?}");
+    assert_eq!(
+        guests.supervisors().len(),
+        2,
+        "the user's service has a supervisor of its own"
+    );
+    guests.end_supervisors(Signal::TERM).await;
+    let process = format!("/proc/{}", servers[0]);
+    support::wait_until("the server ends", || {
+        fs::exists(&process).unwrap().then(|| format!("{process} is there"))
+    })
+    .await;
+}
+
+#[integration(memcached, postgres)]
+#[ignore = "a guest"]
+async fn tells_its_server(cache: &mut Client) -> anyhow::Result<()> {
+    note("server", cache.stat("pid").await?);
+    assert_eq!(cache.get("left").await?, None);
+    cache.set("left", "by another").await?;
+    Ok(())
+}
+
+#[tokio::test]
+#[cfg_attr(
+    not(has_memcached),
+    ignore = "no memcached was found; install it, then `touch build.rs`"
+)]
+async fn its_program_is_found_where_a_variable_says() {
+    let nowhere = Guests::new().with("ITEST_MEMCACHED_BIN", "/nowhere");
+    let said = nowhere.fail("tells_its_server").await;
+    for part in [
+        "`memcached` was found",
+        "/nowhere is not there",
+        "apt-get install memcached",
+        "ITEST_MEMCACHED_BIN",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    nowhere.end_supervisors(Signal::TERM).await;
+
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = folder.path().join("memcached");
+    // With an option that shows in the server's statistics.
+    fs::write(&program, "#!/bin/sh\nexec memcached --conn-limit=77 \"$@\"\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let here = Guests::new().with("ITEST_MEMCACHED_BIN", folder.path().to_str().unwrap());
+    here.pass("tells_its_connection_limit").await;
+    assert_eq!(here.notes("limit"), ["77"]);
+    here.end_supervisors(Signal::TERM).await;
+}
+
+#[integration(memcached)]
+#[ignore = "a guest"]
+async fn tells_its_connection_limit(cache: &mut Client) -> anyhow::Result<()> {
+    note("limit", cache.stat("max_connections").await?);
+    Ok(())
+}
+
+// A server that someone else runs: here the dedicated one of this test.
+#[integration(memcached(dedicated))]
+#[cfg_attr(
+    not(has_memcached),
+    ignore = "no memcached was found; install it, then `touch build.rs`"
+)]
+async fn it_may_be_external(cache: &mut Client, url: Url<Memcached>) -> anyhow::Result<()> {
+    let guests = Guests::new().with("ITEST_MEMCACHED_URL", url.as_str());
+    guests.pass_together(&["tells_its_server", "tells_its_server"]).await;
+    let pid = cache.stat("pid").await?;
+    assert_eq!(guests.notes("server"), [pid.clone(), pid]);
+    guests.end_supervisors(Signal::TERM).await;
+    assert!(cache.version().await?.starts_with("VERSION"), "it is still running");
+    Ok(())
+}
