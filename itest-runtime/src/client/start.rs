@@ -53,7 +53,12 @@ pub(super) async fn try_connect(home: &Home) -> Result<Option<UnixStream>> {
         Err(error)
             if matches!(
                 error.kind(),
-                ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::WouldBlock | ErrorKind::NotADirectory
+                ErrorKind::NotFound
+                    | ErrorKind::ConnectionRefused
+                    // An ending supervisor closes the door on those who stand in front of it.
+                    | ErrorKind::ConnectionReset
+                    | ErrorKind::WouldBlock
+                    | ErrorKind::NotADirectory
             ) =>
         {
             Ok(None)
