@@ -1,5 +1,8 @@
 //! The supervisor's end: databases, templates and roles.
 
+mod connect;
+mod template;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,10 +13,9 @@ use tokio::task::JoinHandle;
 use super::admin::{Admin, end_other_sessions, end_others, ident, literal};
 use super::facts::Sequences;
 use super::grant::{Address, PgGrant};
-use super::{Isolation, PgServer, PgSpec, external};
+use super::{Isolation, PgSpec, external};
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
-use crate::provider::Endpoint;
 use crate::service::{LeaseName, PoolSpec, Recycled, Sharing, Slices, Used};
 use crate::spec::Fingerprint;
 
@@ -82,94 +84,6 @@ pub struct PgSlice {
 }
 
 impl PgSlices {
-    pub(super) async fn connect(server: &PgServer, endpoint: &Endpoint) -> Result<Self> {
-        let (address, owner, dedicated, database) = match endpoint {
-            Endpoint::Native {
-                place,
-                owner,
-                dedicated,
-            } => {
-                let address = Address::Native {
-                    sockets: place.dir.clone(),
-                    port: place.port,
-                };
-                (address, owner.clone(), *dedicated, "postgres".to_owned())
-            }
-            Endpoint::External { url, owner } => (
-                Address::External { url: url.clone() },
-                owner.clone(),
-                false,
-                database_of(url)?,
-            ),
-        };
-        let admin = Admin::connect(address.options(&database, None)?, &owner).await?;
-        let rights = admin.rights().await?;
-        if matches!(address, Address::External { .. }) {
-            external::check(&admin, server).await?;
-        }
-        if rights.major < 13 {
-            return Err(Error::new(format!(
-                "the server is PostgreSQL {}, and itest needs 13 or later",
-                rights.major
-            )));
-        }
-        let is_native = matches!(address, Address::Native { .. });
-        let logins = match &address {
-            Address::External { url } if !rights.superuser => {
-                let url = url::Url::parse(url).context(|| "ITEST_POSTGRES_URL is no URL")?;
-                let decode = |text: &str| percent_decode(text);
-                Logins::UrlUser {
-                    user: decode(url.username()),
-                    password: decode(url.password().unwrap_or_default()),
-                    database,
-                }
-            }
-            Address::External { .. } | Address::Native { .. } => Logins::Own,
-        };
-        // Dropping a database may take a while there, and no test has to wait for it.
-        let harvest = (!is_native && rights.create_databases).then(|| {
-            let (admin, owner) = (admin.clone(), owner.clone());
-            tokio::spawn(async move {
-                if let Err(error) = external::harvest(&admin, &owner).await {
-                    tracing::warn!(%error, "what dead supervisors left stays on an external server");
-                }
-            })
-        });
-        let slices = Self {
-            strategy: if is_native && rights.major >= 15 {
-                "STRATEGY file_copy"
-            } else {
-                ""
-            },
-            can_create: rights.create_databases,
-            harvest: Mutex::new(harvest),
-            templates: Mutex::default(),
-            admin,
-            address,
-            owner_role: next_name(&owner, "o"),
-            owner,
-            logins,
-            dedicated,
-        };
-        if is_native {
-            let closed = "REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC".to_owned();
-            slices
-                .admin
-                .run("failed to close the server's own databases to tests", closed)
-                .await?;
-        }
-        if matches!(slices.logins, Logins::Own) {
-            // On a server of its own, migrations may need what only a superuser can do: most extensions, roles.
-            let rights = if dedicated { "SUPERUSER" } else { "" };
-            let role = format!("CREATE ROLE {} NOLOGIN {rights}", ident(&slices.owner_role));
-            slices
-                .admin
-                .run("failed to make the role that owns templates", role)
-                .await?;
-        }
-        Ok(slices)
-    }
-
     fn next_name(&self, kind: &str) -> String {
         next_name(&self.owner, kind)
     }
@@ -409,120 +323,15 @@ impl Slices for PgSlices {
     }
 
     async fn begin_template(&self, spec: &PgSpec) -> Result<PgGrant> {
-        let template = spec
-            .template
-            .clone()
-            .ok_or_else(|| Error::new("there is nothing to build"))?;
-        let database = self.next_name("d");
-        self.templates().insert(
-            template,
-            Template::Draft {
-                database: database.clone(),
-            },
-        );
-        if let Logins::UrlUser { user, password, .. } = &self.logins {
-            self.create(&database, "template0", None).await?;
-            return Ok(self.grant_of(&database, user.clone(), password.clone(), Isolation::Database, false));
-        }
-        let owner = &self.owner_role;
-        let password = random_hex(24);
-        // What the builder makes belongs to the owner of templates.
-        let made = format!(
-            "CREATE ROLE {role} LOGIN PASSWORD {password}; GRANT {owner} TO {role}; ALTER ROLE {role} SET role = {owner}",
-            role = ident(&database),
-            password = literal(&password),
-            owner = ident(owner),
-        );
-        self.admin.run("failed to make a role", made).await?;
-        self.create(&database, "template0", Some(owner)).await?;
-        // Every lease's role is a member of the owner: the builder alone gets in.
-        let opened = format!(
-            "REVOKE CONNECT ON DATABASE {0} FROM {1}; GRANT CONNECT ON DATABASE {0} TO {0}",
-            ident(&database),
-            ident(owner)
-        );
-        self.admin
-            .run("failed to open a database to the builder", opened)
-            .await?;
-        let user = database.clone();
-        Ok(self.grant_of(&database, user, password, Isolation::Database, false))
+        self.begin_draft(spec).await
     }
 
     async fn seal_template(&self, spec: &PgSpec) -> Result<()> {
-        let template = spec
-            .template
-            .clone()
-            .ok_or_else(|| Error::new("there is nothing to seal"))?;
-        let draft = match self.templates().get(&template) {
-            Some(Template::Draft { database }) => database.clone(),
-            Some(Template::Sealed { .. }) | None => return Err(Error::new("no template was begun")),
-        };
-        if matches!(self.logins, Logins::Own) {
-            // What the builder's code left running may want to connect again.
-            let locked = format!("ALTER ROLE {} NOLOGIN", ident(&draft));
-            self.admin.run("failed to lock the builder out", locked).await?;
-        }
-        self.admin.end_sessions(&draft).await?;
-        let mut connection = PgConnection::connect_with(&self.address.options(&draft, None)?)
-            .await
-            .context(|| "failed to look at a template")?;
-        let sequences = Sequences::read(&mut connection).await?;
-        let _ = connection.close().await;
-        self.admin.end_sessions(&draft).await?;
-        let database = self.next_name(&format!("t{}_", template.short(12)));
-        let (from, to) = (ident(&draft), ident(&database));
-        // The mark of a template is the last thing it gets: what has none was never finished.
-        self.admin
-            .run(
-                "failed to seal a template",
-                format!("ALTER DATABASE {from} RENAME TO {to}"),
-            )
-            .await?;
-        // Every lease's role is a member of the owner of templates, who could open this one again.
-        self.admin
-            .run(
-                "failed to seal a template",
-                format!("ALTER DATABASE {to} OWNER TO CURRENT_USER"),
-            )
-            .await?;
-        self.admin
-            .run(
-                "failed to seal a template",
-                format!("ALTER DATABASE {to} WITH ALLOW_CONNECTIONS false IS_TEMPLATE true"),
-            )
-            .await?;
-        self.templates()
-            .insert(template, Template::Sealed { database, sequences });
-        if matches!(self.logins, Logins::Own) {
-            // It may own something that the builder made after `RESET ROLE`; then it stays.
-            let parted = format!("REVOKE ALL ON DATABASE {to} FROM {from}");
-            self.admin
-                .run("failed to part the builder from its template", parted)
-                .await?;
-            let _ = self
-                .admin
-                .run("failed to drop the builder's role", format!("DROP ROLE {from}"))
-                .await;
-        }
-        Ok(())
+        self.seal_draft(spec).await
     }
 
     async fn abandon_template(&self, spec: &PgSpec) {
-        let Some(template) = &spec.template else { return };
-        let Some(Template::Draft { database }) = self.templates().remove(template) else {
-            return;
-        };
-        let role = matches!(self.logins, Logins::Own).then(|| database.clone());
-        let draft = PgSlice {
-            database,
-            role,
-            template: None,
-            connection: None,
-            rollbacks: 0,
-            opened: None,
-            is_guest: false,
-        };
-        self.destroy(draft).await;
+        self.abandon_draft(spec).await;
     }
 
     fn owns_line(&self, grant: &PgGrant, line: &str) -> bool {
@@ -566,17 +375,4 @@ fn next_name(owner: &str, kind: &str) -> String {
         external::prefix(owner),
         NEXT.fetch_add(1, Ordering::Relaxed)
     )
-}
-
-/// The database in a URL; by default it has the user's name.
-fn database_of(url: &str) -> Result<String> {
-    let url = url::Url::parse(url).context(|| "ITEST_POSTGRES_URL is no URL")?;
-    let path = url.path().trim_start_matches('/');
-    Ok(percent_decode(if path.is_empty() { url.username() } else { path }))
-}
-
-fn percent_decode(text: &str) -> String {
-    percent_encoding::percent_decode_str(text)
-        .decode_utf8_lossy()
-        .into_owned()
 }
