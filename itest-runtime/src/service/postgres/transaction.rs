@@ -20,6 +20,13 @@ use crate::service::Used;
 /// A role that is never there; its name is what the server answers with. At most 63 bytes.
 pub(super) const SECOND_CONNECTION: &str = "a `transaction` has one connection, and no second one";
 
+/// Begins a transaction and notes its id in a setting that ends with it: one round trip.
+const BEGIN: &str = "BEGIN; SELECT set_config('itest.transaction', pg_current_xact_id()::text, true)";
+
+/// Asks whether the transaction is still the one that was begun, has what was deferred checked, and ends it.
+const END: &str = "SELECT pg_current_xact_id_if_assigned()::text = current_setting('itest.transaction', true);
+     SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK";
+
 /// How long to wait for the one connection. With sqlx's 30 s, a test that waits for itself would take that long to fail.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -35,7 +42,7 @@ pub(super) fn wanted_another(failure: &str) -> bool {
 #[derive(Debug, Default)]
 pub struct PgSession {
     pool: tokio::sync::OnceCell<PgPool>,
-    /// The transaction that must still be open at the end.
+    /// The transaction in somebody else's database, of which nothing must stay.
     transaction: OnceLock<String>,
     rolled_back: AtomicBool,
 }
@@ -70,7 +77,7 @@ async fn open(lease: &Lease<Postgres>) -> Result<PgPool> {
         .after_connect(|connection, _| {
             Box::pin(async move {
                 // Forgetting the guard leaves the transaction open.
-                std::mem::forget(connection.begin().await?);
+                std::mem::forget(connection.begin_with(BEGIN).await?);
                 Ok(())
             })
         })
@@ -78,8 +85,8 @@ async fn open(lease: &Lease<Postgres>) -> Result<PgPool> {
         .await
         .context(|| format!("failed to open the transaction in the database {}", grant.database))?;
     pool.set_connect_options(nowhere(grant)?);
-    let transaction = current(&pool).await?;
     if grant.bare {
+        let transaction = current(&pool).await?;
         fill(lease, &pool).await?;
         if current(&pool).await? != transaction {
             return Err(Error::new(format!(
@@ -90,8 +97,8 @@ async fn open(lease: &Lease<Postgres>) -> Result<PgPool> {
                 "take BEGIN and COMMIT out of migrations and fixtures: each test makes them within its transaction",
             ));
         }
+        let _ = lease.session().transaction.set(transaction);
     }
-    let _ = lease.session().transaction.set(transaction);
     Ok(pool)
 }
 
@@ -161,14 +168,9 @@ pub(super) async fn finish(lease: &Lease<Postgres>) -> Result<Used> {
 /// The same, on the connection itself.
 pub(super) async fn finish_connection(lease: &Lease<Postgres>, mut connection: PgConnection) -> Result<()> {
     let session = lease.session();
-    let looked =
-        sqlx::raw_sql("SELECT pg_current_xact_id_if_assigned()::text; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK")
-            .fetch_optional(&mut connection)
-            .await;
+    let looked = sqlx::raw_sql(END).fetch_optional(&mut connection).await;
     let left = match &looked {
-        Ok(row) if lease.grant().bare && id_of(row.as_ref()).as_ref() != session.transaction.get() => {
-            is_committed(lease, &mut connection).await
-        }
+        Ok(row) if lease.grant().bare && !is_ours(row.as_ref()) => is_committed(lease, &mut connection).await,
         Ok(_) | Err(_) => false,
     };
     let _ = connection.close_hard().await;
@@ -181,12 +183,8 @@ pub(super) async fn finish_connection(lease: &Lease<Postgres>, mut connection: P
     }
     match looked {
         Ok(row) => {
-            let now = id_of(row.as_ref());
             // Raw `COMMIT` or `ROLLBACK` statements would have led out of our transaction.
-            session.rolled_back.store(
-                now.is_some() && now.as_ref() == session.transaction.get(),
-                Ordering::Relaxed,
-            );
+            session.rolled_back.store(is_ours(row.as_ref()), Ordering::Relaxed);
             Ok(())
         }
         // A statement failed, and the test expected it: the transaction can only be rolled back, which says nothing of
@@ -204,8 +202,9 @@ pub(super) async fn finish_connection(lease: &Lease<Postgres>, mut connection: P
 }
 
 /// The transaction in which [`finish_connection`] found the connection.
-fn id_of(row: Option<&PgRow>) -> Option<String> {
-    row?.try_get(0).ok().flatten()
+fn is_ours(row: Option<&PgRow>) -> bool {
+    row.and_then(|row| row.try_get::<Option<bool>, _>(0).ok().flatten())
+        .unwrap_or(false)
 }
 
 /// Whether our transaction was committed, by a raw `COMMIT` then.
