@@ -226,7 +226,10 @@ impl PgSlices {
     /// What renames a lease's role, so that nobody who knows its name gets in, and the new name.
     fn lock_out(&self, role: &str) -> (String, String) {
         let parked = self.next_name("p");
-        (format!("ALTER ROLE {} RENAME TO {}", ident(role), ident(&parked)), parked)
+        (
+            format!("ALTER ROLE {} RENAME TO {}", ident(role), ident(&parked)),
+            parked,
+        )
     }
 
     /// After a rollback that was seen, only stale clients and sequences are left to deal with: in one message, if all is as
@@ -299,7 +302,7 @@ impl Slices for PgSlices {
                 template: None,
                 connection: None,
                 rollbacks: 0,
-            opened: None,
+                opened: None,
                 is_guest: true,
             });
         }
