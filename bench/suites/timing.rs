@@ -1,5 +1,4 @@
 //! How long it takes until a test's body begins.
-#![expect(clippy::unused_async, reason = "what is measured is over when the body begins")]
 
 use std::sync::Mutex;
 use std::thread::sleep;

@@ -74,6 +74,11 @@ fn steps() -> Result<Vec<Step>> {
             "clippy",
             Line::cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
         ),
+        // The tests that only other tests run are none of `--all-targets`.
+        step(
+            "clippy, every test",
+            Line::cargo(["clippy", "--workspace", "--test", "*", "--", "-D", "warnings"]),
+        ),
         step(
             "rustdoc",
             Line::cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, Row};
 
 use super::failed;
 use crate::error::{Context, Error, Result};
@@ -135,10 +135,12 @@ impl Admin {
     }
 }
 
-/// The query that ends all sessions in a database but the caller's own, and counts those that were there.
+/// The query that ends all sessions in a database but the caller's own, and counts those that were there. The view
+/// `pg_stat_activity` would join two catalogs to say the same.
 pub(super) fn end_others(database: &str) -> String {
     format!(
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = {} AND pid <> pg_backend_pid()",
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_get_activity(NULL)
+         WHERE datid = (SELECT oid FROM pg_database WHERE datname = {}) AND pid <> pg_backend_pid()",
         literal(database)
     )
 }
@@ -147,14 +149,11 @@ pub(super) fn end_others(database: &str) -> String {
 pub(super) async fn end_other_sessions(own: &mut PgConnection, database: &str) -> Result<()> {
     let deadline = Instant::now() + ENDS;
     loop {
-        let left: i64 = sqlx::query_scalar(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-             WHERE datname = $1 AND pid <> pg_backend_pid()",
-        )
-        .bind(database)
-        .fetch_one(&mut *own)
-        .await
-        .context(|| "failed to end a database's sessions")?;
+        let left: i64 = sqlx::raw_sql(AssertSqlSafe(end_others(database)))
+            .fetch_one(&mut *own)
+            .await
+            .and_then(|row| row.try_get(0))
+            .context(|| "failed to end a database's sessions")?;
         if left == 0 {
             return Ok(());
         }

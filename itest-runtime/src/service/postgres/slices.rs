@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::task::JoinHandle;
 
-use super::admin::{self, Admin, ident, literal};
+use super::admin::{Admin, end_other_sessions, end_others, ident, literal};
 use super::facts::Sequences;
 use super::grant::{Address, PgGrant};
 use super::{Isolation, PgServer, PgSpec, external};
@@ -242,13 +242,13 @@ impl PgSlices {
         let connection = self.connection(slice).await?;
         let restore = sequences.statement().unwrap_or_default();
         // Whoever logs in after the first COMMIT is turned away, and whoever did so before it is counted.
-        let all = format!("BEGIN; {locked}; COMMIT; {}; {restore}", admin::end_others(&database));
+        let all = format!("BEGIN; {locked}; COMMIT; {}; {restore}", end_others(&database));
         let row = sqlx::raw_sql(AssertSqlSafe(all)).fetch_one(&mut *connection).await;
         let left: i64 = row
             .and_then(|row| row.try_get(0))
             .context(|| "failed to take a rolled back database back")?;
         if left > 0 {
-            admin::end_other_sessions(connection, &database).await?;
+            end_other_sessions(connection, &database).await?;
             sequences.restore(connection).await?;
         }
         slice.role = Some(parked);
