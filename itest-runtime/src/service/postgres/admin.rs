@@ -12,6 +12,9 @@ use crate::error::{Context, Error, Result};
 const LOOK: Duration = Duration::from_millis(1);
 /// How long a backend may take to end after it was told to.
 const ENDS: Duration = Duration::from_secs(20);
+/// How long to wait for a lock: a client that changed its own password in a transaction which it never ends would keep its
+/// role from being renamed for ever.
+const LOCKED: Duration = Duration::from_secs(5);
 
 /// Connections of the supervisor's own.
 #[derive(Debug, Clone)]
@@ -37,7 +40,13 @@ impl Admin {
             .idle_timeout(None)
             .max_lifetime(None)
             .acquire_timeout(Duration::from_mins(1))
-            .test_before_acquire(false);
+            .test_before_acquire(false)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    let bounded = format!("SET lock_timeout = '{}s'", LOCKED.as_secs());
+                    connection.execute(AssertSqlSafe(bounded).into_raw()).await.map(drop)
+                })
+            });
         let options = options.application_name(&sign_of_life(owner));
         // The pool would try for long: the first connection says what is wrong at once.
         let first = PgConnection::connect_with(&options);
