@@ -285,7 +285,7 @@
 //! is a prefix of keys.
 //!
 //! ```
-//! use itest::provider::{DeathSignal, Endpoint, Launch, NativeRecipe, Program, Recipe};
+//! use itest::provider::{Endpoint, Launch, NativeRecipe, Program, Recipe};
 //! use itest::service::{Common, LeaseName, PoolSpec, Recycled, Service, Sharing, Slices, TestContext, Used};
 //! use itest::{Context, Error, Result, Url, integration};
 //!
@@ -330,25 +330,19 @@
 //!
 //!     fn recipe(megabytes: &Option<u32>) -> Recipe {
 //!         let megabytes = megabytes.unwrap_or(64).to_string();
-//!         Recipe {
-//!             native: Some(NativeRecipe {
-//!                 program: Program {
-//!                     name: "memcached".into(),
-//!                     folders: vec!["/usr/bin".into(), "/usr/local/bin".into(), "/opt/homebrew/bin".into()],
-//!                     install: "install it: `apt-get install memcached`".into(),
-//!                     ..Program::default()
-//!                 },
-//!                 prepare: None,
-//!                 launch: Box::new(move |place| Launch {
-//!                     args: ["-l", "127.0.0.1", "-p", &place.port.to_string(), "-m", &megabytes]
-//!                         .map(str::to_owned)
-//!                         .to_vec(),
-//!                     ..Launch::default()
-//!                 }),
-//!                 refuses_root: true,
-//!                 death_signal: DeathSignal::Kill,
-//!             }),
-//!         }
+//!         let program = Program {
+//!             name: "memcached".into(),
+//!             folders: vec!["/usr/bin".into(), "/usr/local/bin".into(), "/opt/homebrew/bin".into()],
+//!             install: "install it: `apt-get install memcached`".into(),
+//!             ..Program::default()
+//!         };
+//!         let native = NativeRecipe::new(program, move |place| Launch {
+//!             args: ["-l", "127.0.0.1", "-p", &place.port.to_string(), "-m", &megabytes]
+//!                 .map(str::to_owned)
+//!                 .to_vec(),
+//!             ..Launch::default()
+//!         });
+//!         Recipe::native(NativeRecipe { refuses_root: true, ..native })
 //!     }
 //!
 //!     /// Tried until it succeeds: it is the readiness probe, too.

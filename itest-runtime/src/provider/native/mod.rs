@@ -87,6 +87,7 @@ pub(crate) async fn start(
     }
     let log = Log::new(place.dir.join("server.log"));
     let mut command = Command::new(&program.path);
+    inherit_little(&mut command);
     command
         .args(&launch.args)
         .envs(launch.env.iter().map(|(key, value)| (key, value)));
@@ -177,6 +178,26 @@ impl NativeServer {
         };
         let _ = tokio::task::spawn_blocking(clean).await;
     }
+}
+
+/// A server may run as another user, who has no business with the secrets in this process's environment.
+fn inherit_little(command: &mut Command) {
+    const INHERITED: [&str; 8] = [
+        "PATH",
+        "HOME",
+        "LANG",
+        "LC_ALL",
+        "TMPDIR",
+        "TZ",
+        "LD_LIBRARY_PATH",
+        "DYLD_LIBRARY_PATH",
+    ];
+    command.env_clear();
+    command.envs(
+        INHERITED
+            .iter()
+            .filter_map(|name| Some((name, std::env::var_os(name)?))),
+    );
 }
 
 fn signal_of(signal: DeathSignal) -> Signal {

@@ -79,6 +79,7 @@ async fn run(prepare: &Prepare, server: &Found, place: &Place, user: ServerUser)
         let mut command = Command::new(&program);
         // The supervisor's own stdin is its lock.
         command.args(&args).current_dir(&place.dir).stdin(Stdio::null());
+        super::inherit_little(&mut command);
         user.apply(&mut command);
         os::die_with_parent(&mut command, Signal::KILL);
         let output = tokio::process::Command::from(command)

@@ -18,6 +18,27 @@ pub(super) async fn flush(admin: &mut MultiplexedConnection, database: u32) -> R
         .context(|| format!("failed to empty the logical database {database}"))
 }
 
+/// The same, if the claim on the database is still ours: whoever holds it now has data there.
+const FLUSH_CLAIMED: &str = "
+if redis.call('GET', KEYS[1]) ~= ARGV[2] then return redis.error_reply('somebody else has claimed it') end
+redis.call('SELECT', ARGV[1]) return redis.call('FLUSHDB')";
+
+/// Empties a logical database that `owner` has claimed under `key`.
+pub(super) async fn flush_claimed(
+    admin: &mut MultiplexedConnection,
+    database: u32,
+    key: &str,
+    owner: &str,
+) -> Result<()> {
+    Script::new(FLUSH_CLAIMED)
+        .key(key)
+        .arg(database)
+        .arg(owner)
+        .invoke_async::<()>(admin)
+        .await
+        .context(|| format!("failed to empty the logical database {database}"))
+}
+
 /// Counts the first databases that can be selected.
 const COUNT: &str = "
 local count = 0

@@ -12,7 +12,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands, Script, cmd};
 use tokio::task::JoinHandle;
 
-use super::databases::flush;
+use super::databases::flush_claimed;
 use super::slices::FULL;
 use crate::error::{Context, Error, Result};
 
@@ -128,9 +128,14 @@ impl Claims {
         match taken {
             0 => Ok(false),
             // A dead owner's leavings may go.
-            2 => flush(&mut admin, database).await.map(|()| true),
+            2 => self.flush(database).await.map(|()| true),
             _ => Ok(true),
         }
+    }
+
+    /// Empties a database that is ours.
+    pub(super) async fn flush(&self, database: u32) -> Result<()> {
+        flush_claimed(&mut self.admin.clone(), database, &key(database), &self.owner).await
     }
 
     async fn give(&self, database: u32) {
@@ -146,7 +151,7 @@ impl Claims {
 
     /// Empties a database and gives it back. One that can't be emptied stays taken until the next harvest.
     pub(super) async fn release(&self, database: u32) {
-        match flush(&mut self.admin.clone(), database).await {
+        match self.flush(database).await {
             Ok(()) => {
                 self.held.fetch_sub(1, Ordering::Relaxed);
                 self.give(database).await;

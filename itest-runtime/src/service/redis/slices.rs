@@ -281,7 +281,7 @@ impl Slices for RedisSlices {
         let mut admin = self.admin.clone();
         match &self.databases {
             Databases::Dedicated => return Ok(Recycled::Gone),
-            Databases::Claimed(_) => flush(&mut admin, slice.database).await?,
+            Databases::Claimed(claims) => claims.flush(slice.database).await?,
             Databases::Own { .. } => {
                 flush(&mut admin, slice.database).await?;
                 // What a client that forgot to `SELECT` wrote goes, too.

@@ -21,6 +21,8 @@ use crate::spec::Fingerprint;
 
 /// What a rolled back transaction inserted stays behind as dead rows. After this many, a new database is cheaper.
 const ROLLBACKS: u32 = 500;
+/// How many connections one lease may have: of the server's 300, so that no test can take them all.
+const CONNECTIONS: i32 = 100;
 /// The longest name that the server takes.
 const NAME_LIMIT: usize = 63;
 
@@ -266,7 +268,7 @@ impl Slices for PgSlices {
         let limit = if spec.isolation == Isolation::Transaction {
             1
         } else {
-            -1
+            CONNECTIONS
         };
         let mut granted = format!("ALTER ROLE {} RENAME TO {}", ident(&old), ident(&new));
         // From one transaction to the next nothing else changes: on our own server none of them can be reached by a URL.
