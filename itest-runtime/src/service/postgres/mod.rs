@@ -80,14 +80,14 @@ pub(crate) enum Isolation {
 
 impl Postgres {
     /// The server's version: `"16"`, or `"16.3"` for that very one. Without it, the first in `PATH`, else the newest there is.
-    /// An external server is taken as it is.
+    /// An external server of another version is an error.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
         self
     }
 
     /// Server settings such as `"work_mem=64MB"`, as lines of `postgresql.conf`. Tests with other settings get another server.
-    /// An external server is taken as it is.
+    /// With an external server they are an error: its settings aren't ours to change.
     pub fn settings<S: Into<String>>(mut self, settings: impl IntoIterator<Item = S>) -> Self {
         self.settings.extend(settings.into_iter().map(Into::into));
         self

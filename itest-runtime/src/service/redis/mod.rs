@@ -53,7 +53,7 @@ pub struct Redis {
 
 impl Redis {
     /// The server's version: `"7"`, or `"7.2"`. Without it, the first in `PATH`, else the newest in the usual places. An
-    /// external server is taken as it is.
+    /// external server of another version is an error.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
         self
