@@ -65,6 +65,15 @@ impl Error {
         self
     }
 
+    /// Adds what to do about it, unless it is known better already.
+    pub(crate) fn or_hint(self, hint: impl fmt::Display) -> Self {
+        if self.has_hint() { self } else { self.hint(hint) }
+    }
+
+    pub(crate) fn has_hint(&self) -> bool {
+        self.hint.is_some()
+    }
+
     /// Adds lines of a log under a title; no lines, no log.
     pub fn log(mut self, title: impl fmt::Display, lines: Vec<String>) -> Self {
         if !lines.is_empty() {

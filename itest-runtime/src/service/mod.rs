@@ -82,7 +82,7 @@ pub trait Service: Clone + Send + Sync + 'static {
     /// Connects as a client would. The supervisor calls it until it succeeds: it is the readiness probe, too.
     ///
     /// # Errors
-    /// When the server can't be used (yet).
+    /// When the server can't be used (yet). An error with a hint is final: it isn't tried again.
     fn connect(server: &Self::Server, endpoint: &Endpoint) -> impl Future<Output = Result<Self::Slices>> + Send;
 
     /// The slice's address for any other client, with user and password.

@@ -307,6 +307,8 @@ async fn ready(
             let remaining = deadline.saturating_duration_since(Instant::now());
             match tokio::time::timeout(remaining, driver.connect(&request.server, endpoint)).await {
                 Ok(Ok(slices)) => return Ok(slices),
+                // Who knows what to do about it knows that waiting doesn't help.
+                Ok(Err(error)) if error.has_hint() => return Err(error),
                 Ok(Err(error)) => last = error,
                 Err(_) => return Err(last),
             }
@@ -322,10 +324,10 @@ async fn ready(
             Provision::Native { .. } => error
                 .context(format!("{name} was started, but could not be used within {patience:?}"))
                 .log("the server's last log lines", instance.last_words())
-                .hint("set ITEST_START_TIMEOUT to more if this machine is slow"),
+                .or_hint("set ITEST_START_TIMEOUT to more if this machine is slow"),
             Provision::External { url } => error
                 .context(format!("the {name} server at {} can't be used", crate::spec::redacted(url)))
-                .hint(format!("is it running, and is ITEST_{}_URL right?", name.to_uppercase())),
+                .or_hint(format!("is it running, and is ITEST_{}_URL right?", name.to_uppercase())),
         }),
         how = instance.ended() => {
             let words = instance.last_words();
