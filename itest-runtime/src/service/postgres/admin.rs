@@ -41,12 +41,7 @@ impl Admin {
             .max_lifetime(None)
             .acquire_timeout(Duration::from_mins(1))
             .test_before_acquire(false)
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    let bounded = format!("SET lock_timeout = '{}s'", LOCKED.as_secs());
-                    connection.execute(AssertSqlSafe(bounded).into_raw()).await.map(drop)
-                })
-            });
+            .after_connect(|connection, _| Box::pin(async move { bound_locks(connection).await }));
         let options = options.application_name(&sign_of_life(owner));
         // The pool would try for long: the first connection says what is wrong at once.
         let first = PgConnection::connect_with(&options);
@@ -142,6 +137,12 @@ impl Admin {
         let _ = connection.close().await;
         Ok(())
     }
+}
+
+/// A client with an open `ALTER ROLE` of its own must not hold the supervisor up for ever.
+pub(super) async fn bound_locks(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let bounded = format!("SET lock_timeout = '{}s'", LOCKED.as_secs());
+    connection.execute(AssertSqlSafe(bounded).into_raw()).await.map(drop)
 }
 
 /// The query that ends all sessions in a database but the caller's own, and counts those that were there. The view

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::task::JoinHandle;
 
-use super::admin::{Admin, end_other_sessions, end_others, ident, literal};
+use super::admin::{Admin, bound_locks, end_other_sessions, end_others, ident, literal};
 use super::facts::Sequences;
 use super::grant::{Address, PgGrant};
 use super::{Isolation, PgSpec, external};
@@ -128,9 +128,9 @@ impl PgSlices {
     async fn connection<'a>(&self, slice: &'a mut PgSlice) -> Result<&'a mut PgConnection> {
         if slice.connection.is_none() {
             let options = self.address.options(&slice.database, None)?;
-            let connection = PgConnection::connect_with(&options)
-                .await
-                .context(|| "failed to connect to a slice")?;
+            let wanted = || "failed to connect to a slice";
+            let mut connection = PgConnection::connect_with(&options).await.context(wanted)?;
+            bound_locks(&mut connection).await.context(wanted)?;
             slice.connection = Some(connection);
         }
         slice
@@ -281,7 +281,15 @@ impl Slices for PgSlices {
                 password = literal(&password),
             ));
         }
-        self.admin.run("failed to open a database to the test", granted).await?;
+        match &mut slice.connection {
+            // Quicker than one of the pool's.
+            Some(connection) => sqlx::raw_sql(AssertSqlSafe(granted))
+                .execute(connection)
+                .await
+                .map(drop)
+                .context(|| "failed to open a database to the test")?,
+            None => self.admin.run("failed to open a database to the test", granted).await?,
+        }
         slice.role = Some(new.clone());
         slice.opened = Some(spec.isolation);
         Ok(self.grant_of(&slice.database, new, password, spec.isolation, false))
