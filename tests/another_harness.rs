@@ -9,7 +9,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long what a dead process leaves may stay.
@@ -128,26 +127,5 @@ fn stubborn(folder: &Path) -> Command {
 /// It isn't built with the other tests, so cargo is asked for it.
 fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args([
-            "test",
-            "--workspace",
-            "--test",
-            "stubborn",
-            "--no-run",
-            "--locked",
-            "--message-format=json",
-        ]);
-        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
-        let output = cargo.output().expect("cargo runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let messages = String::from_utf8(output.stdout).expect("JSON is text");
-        messages
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .filter(|message| message["target"]["name"] == "stubborn")
-            .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-            .expect("cargo names the program")
-    })
+    BINARY.get_or_init(|| fleet_driver::test_binary("stubborn"))
 }

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use serde_json::Value;
-
 /// What no output may ever contain.
 pub(crate) const PASSWORD: &str = "sesame";
 
@@ -128,26 +126,5 @@ impl Said {
 /// The program with the tests that fail. They aren't built with the others, so cargo is asked for them.
 fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args([
-            "test",
-            "--workspace",
-            "--test",
-            "faults",
-            "--no-run",
-            "--locked",
-            "--message-format=json",
-        ]);
-        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
-        let output = cargo.output().expect("cargo runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let messages = String::from_utf8(output.stdout).expect("JSON is text");
-        messages
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .filter(|message| message["target"]["name"] == "faults")
-            .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-            .expect("cargo names the program")
-    })
+    BINARY.get_or_init(|| fleet_driver::test_binary("faults"))
 }

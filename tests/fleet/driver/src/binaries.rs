@@ -40,7 +40,16 @@ pub fn copy_of(target: &str, to: &Path) -> PathBuf {
 
 fn path_of(target: &str) -> &'static Path {
     static PATHS: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
-    &PATHS.get_or_init(build)[target]
+    &PATHS.get_or_init(|| build(selection()))[target]
+}
+
+/// The program of one test target that isn't built with the others, so that cargo is asked for it.
+///
+/// # Panics
+/// When it can't be built.
+pub fn test_binary(target: &str) -> PathBuf {
+    let mut built = build(["--workspace", "--locked", "--color=never", "--test", target].into_iter());
+    built.remove(target).expect("cargo names the program")
 }
 
 #[derive(Deserialize)]
@@ -54,16 +63,16 @@ struct Target {
     name: String,
 }
 
-fn build() -> HashMap<String, PathBuf> {
+fn build<'a>(selection: impl Iterator<Item = &'a str>) -> HashMap<String, PathBuf> {
     let mut cargo = Command::new(runner::cargo());
     cargo
         .args(["test", "--no-run", "--message-format=json"])
-        .args(selection());
+        .args(selection);
     cargo.current_dir(workspace());
     runner::forget_the_outer_run(&mut cargo);
     let output = cargo.output().expect("cargo can be started");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "the fleet can't be built: {said}");
+    assert!(output.status.success(), "the tests can't be built: {said}");
     let messages = String::from_utf8_lossy(&output.stdout);
     messages
         .lines()

@@ -21,7 +21,7 @@ mod runner;
 mod seen;
 mod wait;
 
-pub use binaries::{copy_of, workspace};
+pub use binaries::{copy_of, test_binary, workspace};
 pub use ended::Ended;
 pub use harbour::Harbour;
 pub use logbook::{Logbook, Record};
