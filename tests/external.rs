@@ -15,6 +15,7 @@ use tokio::process::Command;
 
 fn guests(postgres: &str, redis: &str) -> Guests {
     Guests::new()
+        .with("ITEST_PROVIDER", "auto")
         .with("ITEST_POSTGRES_URL", postgres)
         .with("ITEST_REDIS_URL", redis)
 }

@@ -34,6 +34,7 @@ async fn what_an_external_server_is_not_is_said(db: &PgPool, url: Url<Postgres>)
     let number = version.split(' ').next().unwrap_or_default();
 
     let guests = Guests::new()
+        .with("ITEST_PROVIDER", "auto")
         .with("ITEST_POSTGRES_URL", url.as_str())
         .with("GUEST_WANTS", number);
     guests
@@ -47,6 +48,7 @@ async fn what_an_external_server_is_not_is_said(db: &PgPool, url: Url<Postgres>)
     guests.end_supervisors(rustix::process::Signal::TERM).await;
 
     let guests = Guests::new()
+        .with("ITEST_PROVIDER", "auto")
         .with("ITEST_POSTGRES_URL", url.as_str())
         .with("GUEST_WANTS", "99");
     let said = guests.fail("asks_for_a_version").await;

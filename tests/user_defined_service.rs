@@ -99,7 +99,9 @@ async fn tells_its_server(cache: &mut Client) -> anyhow::Result<()> {
     ignore = "no memcached was found; install it, then `touch build.rs`"
 )]
 async fn its_program_is_found_where_a_variable_says() {
-    let nowhere = Guests::new().with("ITEST_MEMCACHED_BIN", "/nowhere");
+    // Otherwise the message tells of containers first.
+    let native = || Guests::new().with("ITEST_MEMCACHED_PROVIDER", "native");
+    let nowhere = native().with("ITEST_MEMCACHED_BIN", "/nowhere");
     let said = nowhere.fail("tells_its_server").await;
     for part in [
         "`memcached` was found",
@@ -117,7 +119,7 @@ async fn its_program_is_found_where_a_variable_says() {
     // With an option that shows in the server's statistics.
     fs::write(&program, "#!/bin/sh\nexec memcached --conn-limit=77 \"$@\"\n").unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    let here = Guests::new().with("ITEST_MEMCACHED_BIN", folder.path().to_str().unwrap());
+    let here = native().with("ITEST_MEMCACHED_BIN", folder.path().to_str().unwrap());
     here.pass("tells_its_connection_limit").await;
     assert_eq!(here.notes("limit"), ["77"]);
     here.end_supervisors(Signal::TERM).await;
@@ -137,7 +139,9 @@ async fn tells_its_connection_limit(cache: &mut Client) -> anyhow::Result<()> {
     ignore = "no memcached was found; install it, then `touch build.rs`"
 )]
 async fn it_may_be_external(cache: &mut Client, url: Url<Memcached>) -> anyhow::Result<()> {
-    let guests = Guests::new().with("ITEST_MEMCACHED_URL", url.as_str());
+    let guests = Guests::new()
+        .with("ITEST_MEMCACHED_PROVIDER", "external")
+        .with("ITEST_MEMCACHED_URL", url.as_str());
     guests.pass_together(&["tells_its_server", "tells_its_server"]).await;
     let pid = cache.stat("pid").await?;
     assert_eq!(guests.notes("server"), [pid.clone(), pid]);

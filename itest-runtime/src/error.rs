@@ -70,6 +70,11 @@ impl Error {
         if self.has_hint() { self } else { self.hint(hint) }
     }
 
+    /// What to do about it.
+    pub(crate) fn remedy(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     pub(crate) fn has_hint(&self) -> bool {
         self.hint.is_some()
     }

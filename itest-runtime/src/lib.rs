@@ -5,9 +5,10 @@
 //! `wire` and `supervisor` (the two processes and what they say to each other), and `run` (the life of a test).
 
 #![cfg_attr(
-    not(feature = "native"),
+    not(all(feature = "native", feature = "docker")),
     allow(
         dead_code,
+        unused_imports,
         reason = "what only servers of our own need is spread over many places; the linker leaves it out"
     )
 )]

@@ -52,10 +52,13 @@ pub(crate) fn workspace_root(case: &Case) -> PathBuf {
 
 /// Who shares a supervisor: one workspace, one build of the runtime, one domain (see [`crate::service::Driver`]).
 pub(crate) fn supervisor_key(workspace: &Path, build: &str, domain: &str) -> Fingerprint {
+    let engine = std::env::var_os("DOCKER_HOST").unwrap_or_default();
     let mut key = FingerprintBuilder::new("supervisor");
     key.bytes(workspace.as_os_str().as_encoded_bytes())
         .text(build)
-        .text(domain);
+        .text(domain)
+        // A supervisor speaks to the one engine that its environment names.
+        .bytes(engine.as_encoded_bytes());
     key.finish()
 }
 

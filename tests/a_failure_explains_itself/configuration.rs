@@ -14,7 +14,7 @@ fn with(variable: &str, value: &str) -> Said {
 fn a_value_that_is_not_allowed() {
     with("ITEST_PROVIDER", "podman").says(&[
         "bad value `podman` for ITEST_PROVIDER",
-        "allowed is one of `auto`, `native`, `external`",
+        "allowed is one of `auto`, `docker`, `native`, `external`",
     ]);
     with("ITEST_KEEP", "long").says(&["bad value `long` for ITEST_KEEP", "allowed is a duration such as `30s`"]);
     with("ITEST_DIR", "some/where").says(&["bad value `some/where` for ITEST_DIR", "allowed is an absolute path"]);
@@ -101,7 +101,7 @@ fn a_folder_for_sockets_that_will_not_do() {
 fn a_folder_for_data_that_will_not_do() {
     let own = Own::new();
     let nowhere = own.path("nowhere");
-    let said = own.fault("wants_redis").with("ITEST_DATA_DIR", &nowhere).fails();
+    let said = own.native("wants_redis").with("ITEST_DATA_DIR", &nowhere).fails();
     said.says(&[
         &nowhere.display().to_string(),
         "hint: ITEST_DATA_DIR must name an existing folder",
@@ -109,7 +109,7 @@ fn a_folder_for_data_that_will_not_do() {
 
     let long = own.path(&"long/".repeat(20));
     fs::create_dir_all(&long).expect("created");
-    let said = own.fault("wants_redis").with("ITEST_DATA_DIR", &long).fails();
+    let said = own.native("wants_redis").with("ITEST_DATA_DIR", &long).fails();
     said.says(&[
         "is too long for a Unix socket",
         "hint: set ITEST_DATA_DIR to a folder with a shorter path",

@@ -17,7 +17,8 @@ pub(crate) fn package() -> PathBuf {
 pub(crate) struct Fault {
     test: &'static str,
     wrapper: Vec<OsString>,
-    variables: Vec<(OsString, OsString)>,
+    /// Set, or taken away.
+    variables: Vec<(OsString, Option<OsString>)>,
 }
 
 /// A test that uses the same supervisor as all other tests of this workspace.
@@ -32,7 +33,12 @@ pub(crate) fn fault(test: &'static str) -> Fault {
 impl Fault {
     pub(crate) fn with(mut self, variable: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.variables
-            .push((variable.as_ref().to_owned(), value.as_ref().to_owned()));
+            .push((variable.as_ref().to_owned(), Some(value.as_ref().to_owned())));
+        self
+    }
+
+    pub(crate) fn without(mut self, variable: impl AsRef<OsStr>) -> Self {
+        self.variables.push((variable.as_ref().to_owned(), None));
         self
     }
 
@@ -65,16 +71,22 @@ impl Fault {
         // What the outer run was told isn't for the inner one.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            let ours =
-                text.starts_with("ITEST_") && !["ITEST_DIR", "ITEST_DATA_DIR", "ITEST_CACHE_DIR"].contains(&&*text);
+            // But how servers come to run is the same for all.
+            let kept = ["_DIR", "PROVIDER", "_IMAGE", "_URL"]
+                .iter()
+                .any(|end| text.ends_with(end));
+            let ours = text.starts_with("ITEST_") && !kept;
             if ours || text.starts_with("NEXTEST") || text.starts_with("RUST_") {
                 command.env_remove(&name);
             }
         }
-        command
-            .env("CARGO_MANIFEST_DIR", package())
-            .env_remove("CI")
-            .envs(self.variables);
+        command.env("CARGO_MANIFEST_DIR", package()).env_remove("CI");
+        for (name, value) in self.variables {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         let output = command.output().expect("it runs");
         let text = [output.stdout, output.stderr].concat();
         let said = Said(String::from_utf8_lossy(&text).into_owned());

@@ -45,6 +45,11 @@ impl Own {
             .with("ITEST_CACHE_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"))
     }
 
+    /// The same, with servers that are processes of this machine.
+    pub(crate) fn native(&self, test: &'static str) -> Fault {
+        self.fault(test).with("ITEST_PROVIDER", "native")
+    }
+
     /// A folder with scripts in place of programs.
     pub(crate) fn scripts(&self, scripts: &[(&str, &str)]) -> PathBuf {
         let folder = self.path("bin");

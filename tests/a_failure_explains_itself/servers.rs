@@ -16,7 +16,7 @@ fn a_program_that_is_not_there() {
     let own = Own::new();
     fs::create_dir(own.path("empty")).expect("created");
     let bin = own.path("empty");
-    let said = own.fault("wants_postgres").with("ITEST_POSTGRES_BIN", &bin).fails();
+    let said = own.native("wants_postgres").with("ITEST_POSTGRES_BIN", &bin).fails();
     said.says(&[
         "no program `postgres` of version 13 or later was found",
         &format!("{} is not there", bin.join("postgres").display()),
@@ -30,7 +30,7 @@ fn a_program_that_is_none() {
     let own = Own::new();
     let bin = own.scripts(&[("redis-server", "echo 'I am a teapot'")]);
     let said = own
-        .fault("wants_redis")
+        .native("wants_redis")
         .with("ITEST_REDIS_BIN", bin.join("redis-server"))
         .fails();
     said.says(&[
@@ -44,14 +44,14 @@ fn a_program_that_is_none() {
 fn without_a_path_the_usual_places_are_left() {
     let own = Own::new();
     let said = own
-        .fault("wants_a_version_that_is_not_there")
+        .native("wants_a_version_that_is_not_there")
         .with("PATH", "/nowhere")
         .fails();
     said.says(&["no program `postgres` of version 99 was found", "ITEST_POSTGRES_BIN"])
         .never_says("/usr/local");
     if Path::new("/usr/lib/postgresql").exists() {
         // Another server: what failed before isn't tried again in one run.
-        own.fault("wants_postgres").with("PATH", "/nowhere").passes();
+        own.native("wants_postgres").with("PATH", "/nowhere").passes();
     }
 }
 
@@ -66,7 +66,7 @@ fn folders_that_the_servers_user_cannot_reach() {
     fs::create_dir_all(closed.join("data")).expect("created");
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).expect("it is ours");
     let said = own
-        .fault("wants_postgres")
+        .native("wants_postgres")
         .with("ITEST_DATA_DIR", closed.join("data"))
         .fails();
     said.says(&[
@@ -79,7 +79,7 @@ fn folders_that_the_servers_user_cannot_reach() {
 #[test]
 fn a_version_that_is_not_there() {
     let own = Own::new();
-    own.fault("wants_a_version_that_is_not_there").fails().says(&[
+    own.native("wants_a_version_that_is_not_there").fails().says(&[
         "no program `postgres` of version 99 was found",
         "what was tried:",
         "is version 1",
@@ -90,7 +90,7 @@ fn a_version_that_is_not_there() {
 #[test]
 fn a_version_that_is_none() {
     let own = Own::new();
-    let said = own.fault("wants_a_version_that_is_none").fails();
+    let said = own.native("wants_a_version_that_is_none").fails();
     said.says(&[
         "`latest` is no version of postgres",
         "hint: write numbers with dots, such as `postgres(version = ",
@@ -102,7 +102,7 @@ fn a_server_that_ends_at_once_has_the_last_word() {
     let own = Own::new();
     let dies = format!("{VERSION}\necho 'FATAL: the moon is full' >&2\nexit 1");
     let bin = own.scripts(&[("postgres", &dies), NO_INITDB]);
-    own.fault("wants_postgres")
+    own.native("wants_postgres")
         .with("ITEST_POSTGRES_BIN", bin)
         .fails()
         .says(&[
@@ -118,7 +118,7 @@ fn a_server_that_never_gets_ready() {
     let sleeps = format!("{VERSION}\necho 'LOG: still dreaming'\nexec sleep 600");
     let bin = own.scripts(&[("postgres", &sleeps), NO_INITDB]);
     let late = own
-        .fault("wants_postgres")
+        .native("wants_postgres")
         .with("ITEST_POSTGRES_BIN", bin)
         .with("ITEST_START_TIMEOUT", "1s");
     late.fails().says(&[
@@ -135,7 +135,7 @@ fn a_data_folder_that_cannot_be_made() {
         ("postgres", VERSION),
         ("initdb", "echo 'initdb: error: no chalk' >&2\nexit 3"),
     ]);
-    let said = own.fault("wants_postgres").with("ITEST_POSTGRES_BIN", bin).fails();
+    let said = own.native("wants_postgres").with("ITEST_POSTGRES_BIN", bin).fails();
     said.says(&[
         "failed to start postgres",
         "initdb failed (exit status: 3)",
@@ -146,7 +146,7 @@ fn a_data_folder_that_cannot_be_made() {
 #[test]
 fn a_setting_that_the_server_does_not_know() {
     let own = Own::new();
-    own.fault("wants_a_setting_that_is_none").fails().says(&[
+    own.native("wants_a_setting_that_is_none").fails().says(&[
         "failed to start postgres: the server ended at once",
         "unrecognized configuration parameter \"nonsense\"",
         "hint: the server doesn't take what `postgres(settings(...))` says",
@@ -161,7 +161,7 @@ fn a_user_that_servers_cannot_run_as() {
     }
     for user in ["nobody-has-this-name", "root"] {
         let own = Own::new();
-        let said = own.fault("wants_postgres").with("ITEST_SERVER_USER", user).fails();
+        let said = own.native("wants_postgres").with("ITEST_SERVER_USER", user).fails();
         said.says(&[
             "this server refuses to run as root",
             user,
@@ -187,7 +187,7 @@ fn a_full_disk() {
         return;
     }
     let wrapper = wrapper.into_iter().chain([data.display().to_string()]);
-    own.fault("wants_postgres").wrapped_by(wrapper).fails().says(&[
+    own.native("wants_postgres").wrapped_by(wrapper).fails().says(&[
         "failed to start postgres",
         "No space left on device",
         "hint: free some space, or set ITEST_DATA_DIR to a folder that has it",

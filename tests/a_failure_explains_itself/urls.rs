@@ -7,6 +7,7 @@ fn postgres(url: &str) -> crate::fault::Said {
     let own = Own::new();
     let url = url.replace("PASSWORD", PASSWORD);
     own.fault("wants_postgres")
+        .with("ITEST_PROVIDER", "auto")
         .with("ITEST_POSTGRES_URL", url)
         .with("ITEST_START_TIMEOUT", "300ms")
         .fails()
@@ -50,6 +51,7 @@ fn no_redis_listens() {
     let url = format!("redis://me:{PASSWORD}@127.0.0.1:1/0");
     let said = own
         .fault("wants_redis")
+        .with("ITEST_PROVIDER", "auto")
         .with("ITEST_REDIS_URL", url)
         .with("ITEST_START_TIMEOUT", "300ms")
         .fails();
@@ -65,6 +67,7 @@ fn no_url_is_set() {
     let said = own
         .fault("wants_redis")
         .with("ITEST_REDIS_PROVIDER", "external")
+        .without("ITEST_REDIS_URL")
         .fails();
     said.says(&[
         "no URL is set for it",
@@ -77,10 +80,11 @@ fn a_dedicated_server_is_nobody_elses() {
     let own = Own::new();
     let url = format!("postgres://me:{PASSWORD}@127.0.0.1:1/db");
     own.fault("wants_a_dedicated_server")
+        .with("ITEST_PROVIDER", "auto")
         .with("ITEST_POSTGRES_URL", url)
         .fails()
         .says(&[
             "`postgres(dedicated)` needs a server of its own, but the provider is external",
-            "hint: write `postgres(dedicated, native)` for this test, or unset ITEST_POSTGRES_URL",
+            "hint: write `postgres(dedicated, docker)` or `postgres(dedicated, native)` for this test, or unset ITEST_POSTGRES_URL",
         ]);
 }

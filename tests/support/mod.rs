@@ -84,6 +84,10 @@ impl Guests {
     pub(crate) fn prepare(&self, command: &mut Command) {
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
+            // How servers come to run is the same for all.
+            if name.starts_with("ITEST_") && ["PROVIDER", "_IMAGE", "_URL"].iter().any(|end| name.ends_with(end)) {
+                continue;
+            }
             if name == "CI" || name.starts_with("NEXTEST") || name.starts_with("ITEST_") || name.starts_with("PG") {
                 command.env_remove(name);
             }

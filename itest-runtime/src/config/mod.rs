@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::spec::{Provider, Provision};
+use crate::spec::{DockerWish, NativeWish, Provider, Provision};
 
 /// The settings of one test process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub(crate) struct Config {
     /// The user that servers run as when the tests run as root.
     pub(crate) server_user: Option<String>,
     pub(crate) provider: Provider,
+    /// What goes in front of the names of images that name no registry: a mirror's address.
+    pub(crate) image_prefix: Option<String>,
     pub(crate) services: BTreeMap<String, ServiceConfig>,
 }
 
@@ -39,6 +41,7 @@ pub(crate) struct ServiceConfig {
     pub(crate) provider: Option<Provider>,
     pub(crate) url: Option<Secret>,
     pub(crate) bin: Option<PathBuf>,
+    pub(crate) image: Option<String>,
 }
 
 /// A text that is never shown.
@@ -75,6 +78,7 @@ impl Config {
             start_timeout: Duration::from_secs(30),
             server_user: None,
             provider: Provider::Auto,
+            image_prefix: None,
             services: BTreeMap::new(),
         };
         settings.iter().try_for_each(|setting| setting.apply(&mut config))?;
@@ -88,14 +92,19 @@ impl Config {
     pub(crate) fn provision(&self, service: &str, asked: Option<Provider>) -> Result<Provision> {
         let unset = ServiceConfig::default();
         let own = self.services.get(service).unwrap_or(&unset);
-        let native = || Provision::Native {
+        let native = NativeWish {
             bin: own.bin.clone(),
             data_dir: self.data_dir.clone(),
         };
+        let docker = DockerWish {
+            image: own.image.clone(),
+            prefix: self.image_prefix.clone(),
+        };
         let external = || own.url.as_ref().map(|url| Provision::External { url: url.0.clone() });
         match asked.or(own.provider).unwrap_or(self.provider) {
-            Provider::Auto => Ok(external().unwrap_or_else(native)),
-            Provider::Native => Ok(native()),
+            Provider::Auto => Ok(external().unwrap_or(Provision::Auto { docker, native })),
+            Provider::Docker => Ok(Provision::Docker(docker)),
+            Provider::Native => Ok(Provision::Native(native)),
             Provider::External => external().ok_or_else(|| {
                 let name = service.to_uppercase();
                 Error::new(format!(
@@ -129,7 +138,7 @@ mod tests {
             config.provision("postgres", None),
             Ok(Provision::External { .. })
         ));
-        assert!(matches!(config.provision("redis", None), Ok(Provision::Native { .. })));
+        assert!(matches!(config.provision("redis", None), Ok(Provision::Auto { .. })));
     }
 
     #[test]
@@ -140,10 +149,7 @@ mod tests {
             ("ITEST_POSTGRES_URL", "postgres://u@h/d"),
         ])
         .expect("valid");
-        assert!(matches!(
-            config.provision("postgres", None),
-            Ok(Provision::Native { .. })
-        ));
+        assert!(matches!(config.provision("postgres", None), Ok(Provision::Native(_))));
         assert!(matches!(
             config.provision("postgres", Some(Provider::External)),
             Ok(Provision::External { .. })
@@ -162,7 +168,7 @@ mod tests {
         let error = config(&[("ITEST_PROVIDER", "podman")])
             .expect_err("unknown provider")
             .render();
-        for part in ["ITEST_PROVIDER", "podman", "`auto`, `native`, `external`"] {
+        for part in ["ITEST_PROVIDER", "podman", "`auto`, `docker`, `native`, `external`"] {
             assert!(error.contains(part), "{error}");
         }
     }

@@ -17,8 +17,9 @@ const KEYS: &[&str] = &[
     "data_dir",
     "cache_dir",
     "server_user",
+    "image_prefix",
 ];
-const SERVICE_KEYS: &[&str] = &["provider", "url", "bin"];
+const SERVICE_KEYS: &[&str] = &["provider", "url", "bin", "image"];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Setting {
@@ -96,6 +97,7 @@ impl Setting {
             "provider" => service.provider = Some(self.provider()?),
             "url" => service.url = Some(self.url()?),
             "bin" => service.bin = Some(self.path()?),
+            "image" => service.image = Some(self.image()?),
             _ => return self.check_key(),
         }
         Ok(())
@@ -112,6 +114,9 @@ impl Setting {
             "data_dir" => config.data_dir = Some(self.path()?),
             "cache_dir" => config.cache_dir = Some(self.path()?),
             "server_user" => config.server_user = Some(self.value.clone()),
+            // An empty one says that there is none: a person's variable over a project's file.
+            "image_prefix" if self.value.is_empty() => config.image_prefix = None,
+            "image_prefix" => config.image_prefix = Some(self.image()?),
             _ => return self.check_key(),
         }
         Ok(())
@@ -140,6 +145,15 @@ impl Setting {
             Ok(path)
         } else {
             Err(self.bad("an absolute path"))
+        }
+    }
+
+    fn image(&self) -> Result<String> {
+        let usual = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/:@".contains(&byte);
+        if !self.value.is_empty() && self.value.bytes().all(usual) {
+            Ok(self.value.clone())
+        } else {
+            Err(self.bad("the name of an image, such as `postgres:16` or `registry.example.com/mirror/`"))
         }
     }
 

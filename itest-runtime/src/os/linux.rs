@@ -44,6 +44,13 @@ pub(crate) fn boot_id() -> String {
         .unwrap_or_default()
 }
 
+/// The world in which this process's pid means something: every container has its own.
+pub(crate) fn pid_namespace() -> String {
+    fs::read_link("/proc/self/ns/pid")
+        .map(|link| link.display().to_string())
+        .unwrap_or_default()
+}
+
 pub(super) fn set_parent_death_signal(signal: Signal, parent: u32) -> std::io::Result<()> {
     set_parent_process_death_signal(Some(signal))?;
     // The parent may have died before the request: then no signal will ever come.

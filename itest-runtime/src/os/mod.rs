@@ -18,7 +18,7 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use imp::{HAS_PARENT_DEATH_SIGNAL, boot_id};
+pub(crate) use imp::{HAS_PARENT_DEATH_SIGNAL, boot_id, pid_namespace};
 pub(crate) use rustix::process::Signal;
 
 /// One process, for as long as it lives: a pid alone may be used again by another.
@@ -66,6 +66,11 @@ pub(crate) fn anchor() -> ProcessId {
         pid = parent;
     }
     ProcessId::own()
+}
+
+/// This machine's name, or this container's.
+pub(crate) fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// The program that this process runs, also when it has been built anew since and its file is gone.

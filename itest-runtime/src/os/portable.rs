@@ -1,10 +1,10 @@
 //! Every other Unix: `ps` tells what `/proc` tells on Linux; where there is no parent-death signal, the janitor ends the
 //! servers.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::process::Command;
 
 use rustix::process::Signal;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Whether the kernel ends our children with us.
 pub(crate) const HAS_PARENT_DEATH_SIGNAL: bool = false;
@@ -23,9 +23,8 @@ pub(super) fn start_of(pid: u32) -> Option<u64> {
     if ps("stat", pid)?.starts_with('Z') {
         return None;
     }
-    let mut hasher = DefaultHasher::new();
-    ps("lstart", pid)?.hash(&mut hasher);
-    Some(hasher.finish())
+    // Other builds must come to the same number: it is on containers' labels.
+    Some(xxh3_64(ps("lstart", pid)?.as_bytes()))
 }
 
 pub(super) fn parent_of(pid: u32) -> Option<u32> {
@@ -37,13 +36,18 @@ pub(super) fn name_of(pid: u32) -> Option<String> {
     Some(command.rsplit('/').next().unwrap_or(&command).to_owned())
 }
 
-/// Differs between two boots of one machine.
+/// Differs between two boots of one machine; empty where that isn't known. (`kern.boottime` moves when the clock is set.)
 pub(crate) fn boot_id() -> String {
     Command::new("sysctl")
-        .args(["-n", "kern.boottime"])
+        .args(["-n", "kern.bootsessionuuid"])
         .output()
         .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
         .unwrap_or_default()
+}
+
+/// The world in which this process's pid means something: there is only one.
+pub(crate) fn pid_namespace() -> String {
+    String::new()
 }
 
 #[expect(

@@ -9,7 +9,7 @@ pub(super) fn find(name: &str, url: &str, dedicated: bool, owner: &str) -> Resul
             "`{name}(dedicated)` needs a server of its own, but the provider is external"
         ))
         .hint(format!(
-            "write `{name}(dedicated, native)` for this test, or unset ITEST_{}_URL",
+            "write `{name}(dedicated, docker)` or `{name}(dedicated, native)` for this test, or unset ITEST_{}_URL",
             name.to_uppercase()
         )));
     }

@@ -1,30 +1,51 @@
 //! How a server comes to run. A provider turns a recipe into a running server; it knows no service.
 
+#[cfg(feature = "docker")]
+pub(crate) mod docker;
 pub(crate) mod external;
+#[cfg(any(feature = "native", feature = "docker"))]
+mod log;
 #[cfg(feature = "native")]
 pub(crate) mod native;
 mod recipe;
 
-pub use recipe::{DeathSignal, Endpoint, Launch, NativeRecipe, Place, Prepare, PrepareArgs, Program, Recipe};
+use std::time::Duration;
 
-use crate::error::Result;
+use tokio::sync::watch;
+
+pub(crate) use recipe::authority;
+pub use recipe::{
+    ContainerLaunch, ContainerPlace, DeathSignal, DockerRecipe, Endpoint, Launch, NativeRecipe, Place, Prepare,
+    PrepareArgs, Program, Recipe,
+};
+
+use crate::error::{Error, Result};
 use crate::os::ProcessId;
-use crate::spec::Provision;
+use crate::spec::{DockerWish, NativeWish, Provision};
 
 /// A running server, as its provider sees it.
 #[derive(Debug)]
 pub(crate) enum Instance {
     #[cfg(feature = "native")]
     Native(native::NativeServer),
+    #[cfg(feature = "docker")]
+    Docker(docker::Container),
     External,
 }
 
 impl Instance {
+    /// Whether it is somebody else's.
+    pub(crate) fn is_external(&self) -> bool {
+        matches!(self, Self::External)
+    }
+
     /// The process to be ended where no parent-death signal does it.
     pub(crate) fn process(&self) -> Option<ProcessId> {
         match self {
             #[cfg(feature = "native")]
             Self::Native(server) => server.process(),
+            #[cfg(feature = "docker")]
+            Self::Docker(_) => None,
             Self::External => None,
         }
     }
@@ -34,6 +55,8 @@ impl Instance {
         match self {
             #[cfg(feature = "native")]
             Self::Native(server) => server.last_words(),
+            #[cfg(feature = "docker")]
+            Self::Docker(container) => container.last_words(),
             Self::External => Vec::new(),
         }
     }
@@ -43,6 +66,8 @@ impl Instance {
         match self {
             #[cfg(feature = "native")]
             Self::Native(server) => server.log_length(),
+            #[cfg(feature = "docker")]
+            Self::Docker(container) => container.log_length(),
             Self::External => 0,
         }
     }
@@ -52,10 +77,37 @@ impl Instance {
         match self {
             #[cfg(feature = "native")]
             Self::Native(server) => server.log_since(offset),
+            #[cfg(feature = "docker")]
+            Self::Docker(container) => container.log_since(offset),
             Self::External => {
                 let _ = offset;
                 Vec::new()
             }
+        }
+    }
+
+    /// Whether what the server writes to its log may come here only a moment later.
+    pub(crate) fn log_comes_late(&self) -> bool {
+        match self {
+            #[cfg(feature = "docker")]
+            Self::Docker(_) => true,
+            #[cfg(feature = "native")]
+            Self::Native(_) => false,
+            Self::External => false,
+        }
+    }
+
+    /// Whether another start may go better: what could be mended for it is mended.
+    pub(crate) fn may_go_better(&self) -> bool {
+        // A port that somebody took meanwhile.
+        let port_taken = self.last_words().iter().any(|line| line.contains("in use"));
+        match self {
+            // A prepared data folder that is damaged.
+            #[cfg(feature = "native")]
+            Self::Native(server) => port_taken || server.distrust_prepared(),
+            #[cfg(feature = "docker")]
+            Self::Docker(_) => false,
+            Self::External => port_taken,
         }
     }
 
@@ -64,15 +116,19 @@ impl Instance {
         match self {
             #[cfg(feature = "native")]
             Self::Native(server) => server.ended().await,
+            #[cfg(feature = "docker")]
+            Self::Docker(container) => container.ended().await,
             Self::External => std::future::pending().await,
         }
     }
 
-    /// Ends the server and removes what it had on this machine.
+    /// Ends the server and removes what it had.
     pub(crate) async fn stop(&self) {
         match self {
             #[cfg(feature = "native")]
             Self::Native(server) => server.stop().await,
+            #[cfg(feature = "docker")]
+            Self::Docker(container) => container.stop().await,
             Self::External => {}
         }
     }
@@ -85,39 +141,173 @@ pub(crate) struct Surroundings {
     pub(crate) roots: crate::supervisor::Roots,
     pub(crate) cache_dir: std::path::PathBuf,
     pub(crate) server_user: Option<String>,
+    #[cfg(feature = "docker")]
+    pub(crate) docker: docker::Docker,
 }
 
-/// Starts or finds the server.
-pub(crate) async fn start(
-    name: &str,
-    recipe: Recipe,
-    provision: &Provision,
-    dedicated: bool,
-    owner: &str,
-    around: &Surroundings,
-) -> Result<(Instance, Endpoint)> {
-    match provision {
-        #[cfg(feature = "native")]
-        Provision::Native { bin, data_dir } => {
-            let recipe = native::recipe_of(name, recipe)?;
-            let (server, place) = native::start(name, recipe, bin.as_deref(), data_dir.as_deref(), around).await?;
-            Ok((
-                Instance::Native(server),
-                Endpoint::Native {
-                    place,
-                    owner: owner.to_owned(),
-                    dedicated,
-                },
-            ))
-        }
-        #[cfg(not(feature = "native"))]
-        Provision::Native { .. } => {
-            drop(recipe);
-            Err(
-                crate::error::Error::new(format!("`{name}` can't be started: this build has no native provider"))
-                    .hint("enable the feature `native` of itest, or set a URL for the external provider"),
-            )
-        }
-        Provision::External { url } => external::find(name, url, dedicated, owner),
+/// Tells those who wait for a server what goes on.
+#[derive(Debug, Clone)]
+pub(crate) struct Progress(watch::Sender<String>);
+
+impl Progress {
+    pub(crate) fn new() -> (Self, watch::Receiver<String>) {
+        let (tell, told) = watch::channel(String::new());
+        (Self(tell), told)
     }
+
+    pub(crate) fn say(&self, text: String) {
+        self.0.send_replace(text);
+    }
+}
+
+/// A server that is asked for.
+pub(crate) struct Ask<'a> {
+    /// The service's name.
+    pub(crate) name: &'a str,
+    pub(crate) dedicated: bool,
+    /// Eight hexadecimal digits that name this use of the server, on every machine.
+    pub(crate) owner: &'a str,
+    /// The run that asks: what failed once isn't tried again in the same run.
+    pub(crate) run: ProcessId,
+    /// How long the start may take.
+    pub(crate) patience: Duration,
+    pub(crate) progress: &'a Progress,
+    pub(crate) around: &'a Surroundings,
+}
+
+/// A server that was started or found.
+pub(crate) struct Started {
+    pub(crate) instance: Instance,
+    pub(crate) endpoint: Endpoint,
+    /// What it is, and why it was chosen where there was a choice.
+    pub(crate) about: String,
+}
+
+/// Starts or finds the server. `recipe` may be asked for more than once.
+pub(crate) async fn start(
+    ask: &Ask<'_>,
+    recipe: impl Fn() -> Result<Recipe>,
+    provision: &Provision,
+) -> Result<Started> {
+    match provision {
+        Provision::Native(wish) => start_native(ask, recipe()?, wish).await,
+        Provision::Docker(wish) => match start_docker(ask, recipe()?, wish).await {
+            Ok((started, _)) => Ok(started),
+            Err(Failure::Unavailable(error) | Failure::Failed(error)) => Err(error),
+        },
+        Provision::External { url } => {
+            let (instance, endpoint) = external::find(ask.name, url, ask.dedicated, ask.owner)?;
+            Ok(Started {
+                instance,
+                endpoint,
+                about: format!("external, at {}", crate::spec::redacted(url)),
+            })
+        }
+        Provision::Auto { docker, native } => {
+            let no_docker = match start_docker(ask, recipe()?, docker).await {
+                Ok((started, why)) => return Ok(started.chosen(ask, &why)),
+                Err(Failure::Failed(error)) => return Err(error),
+                Err(Failure::Unavailable(error)) => error,
+            };
+            match start_native(ask, recipe()?, native).await {
+                Ok(started) => Ok(started.chosen(ask, &format!("no container, as {no_docker}"))),
+                Err(no_native) => Err(neither(ask.name, &no_docker, &no_native)),
+            }
+        }
+    }
+}
+
+/// Why there is no container.
+enum Failure {
+    /// It can't be had here: another provider may do.
+    Unavailable(Error),
+    /// It was had, and something is wrong that a person should know.
+    #[cfg_attr(
+        not(feature = "docker"),
+        expect(dead_code, reason = "without the feature, none is ever started")
+    )]
+    Failed(Error),
+}
+
+/// A container, and why one can be had.
+#[cfg(feature = "docker")]
+async fn start_docker(ask: &Ask<'_>, recipe: Recipe, wish: &DockerWish) -> Result<(Started, String), Failure> {
+    let docker = &ask.around.docker;
+    let ready = docker.prepare(ask, recipe, wish).await.map_err(Failure::Unavailable)?;
+    let why = ready.describe();
+    let (container, place) = docker.start(ask, ready).await.map_err(Failure::Failed)?;
+    let started = Started {
+        instance: Instance::Docker(container),
+        about: format!("a container of {}", place.image),
+        endpoint: Endpoint::Docker {
+            place,
+            owner: ask.owner.to_owned(),
+            dedicated: ask.dedicated,
+        },
+    };
+    Ok((started, why))
+}
+
+#[cfg(not(feature = "docker"))]
+async fn start_docker(ask: &Ask<'_>, recipe: Recipe, _: &DockerWish) -> Result<(Started, String), Failure> {
+    drop(recipe);
+    Err(Failure::Unavailable(
+        Error::new(format!(
+            "`{}` can't run in a container: this build has no docker provider",
+            ask.name
+        ))
+        .hint("enable the feature `docker` of itest"),
+    ))
+}
+
+#[cfg(feature = "native")]
+async fn start_native(ask: &Ask<'_>, recipe: Recipe, wish: &NativeWish) -> Result<Started> {
+    let recipe = native::recipe_of(ask.name, recipe)?;
+    let (server, place) = native::start(ask.name, recipe, wish, ask.around).await?;
+    Ok(Started {
+        instance: Instance::Native(server),
+        about: "a process of this machine".to_owned(),
+        endpoint: Endpoint::Native {
+            place,
+            owner: ask.owner.to_owned(),
+            dedicated: ask.dedicated,
+        },
+    })
+}
+
+#[cfg(not(feature = "native"))]
+async fn start_native(ask: &Ask<'_>, recipe: Recipe, _: &NativeWish) -> Result<Started> {
+    drop(recipe);
+    Err(Error::new(format!(
+        "`{}` can't run as a process: this build has no native provider",
+        ask.name
+    ))
+    .hint("enable the feature `native` of itest"))
+}
+
+impl Started {
+    fn chosen(mut self, ask: &Ask<'_>, why: &str) -> Self {
+        self.about = format!("{} ({why})", self.about);
+        tracing::info!(service = ask.name, about = self.about, "chosen");
+        ask.progress.say(format!("{} is {}", ask.name, self.about));
+        self
+    }
+}
+
+/// What was tried for a service that may run in any way, and what would help each.
+fn neither(name: &str, docker: &Error, native: &Error) -> Error {
+    let variable = name.to_uppercase();
+    let remedy = |error: &Error| {
+        error
+            .remedy()
+            .map_or(String::new(), |hint| format!("\n  to fix that: {hint}"))
+    };
+    Error::new(format!("no way was found to run {name}")).hint(format!(
+        "any one of these will do:\n\
+         external: no URL is set\n  to fix that: set ITEST_{variable}_URL\n\
+         docker: {docker}{}\n\
+         native: {native}{}",
+        remedy(docker),
+        remedy(native),
+    ))
 }

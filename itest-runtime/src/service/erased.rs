@@ -29,6 +29,7 @@ pub(crate) trait ErasedSlices: Send + Sync {
     fn seal_template<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, Result<()>>;
     fn abandon_template<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, ()>;
     fn owns_line(&self, grant: &Value, line: &str) -> bool;
+    fn mark_log<'a>(&'a self, mark: &'a str) -> BoxFuture<'a, bool>;
     fn clear(&self) -> BoxFuture<'_, ()>;
 }
 
@@ -92,6 +93,10 @@ where
 
     fn owns_line(&self, grant: &Value, line: &str) -> bool {
         parse(grant).is_ok_and(|grant| self.0.owns_line(&grant, line))
+    }
+
+    fn mark_log<'a>(&'a self, mark: &'a str) -> BoxFuture<'a, bool> {
+        Box::pin(self.0.mark_log(mark))
     }
 
     fn clear(&self) -> BoxFuture<'_, ()> {

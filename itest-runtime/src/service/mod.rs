@@ -207,6 +207,13 @@ pub trait Slices: Send + Sync + 'static {
         false
     }
 
+    /// Has the server write `mark` to its log. Logs of containers come late; once the mark is there, all before it is. By
+    /// default the server can't be made to.
+    fn mark_log(&self, mark: &str) -> impl Future<Output = bool> + Send {
+        let _ = mark;
+        async { false }
+    }
+
     /// Removes all that was made, from a server that outlives the supervisor.
     fn clear(&self) -> impl Future<Output = ()> + Send {
         async {}

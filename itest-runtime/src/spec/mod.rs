@@ -5,7 +5,7 @@ mod provider;
 
 pub use fingerprint::{Fingerprint, FingerprintBuilder};
 pub(crate) use provider::redacted;
-pub use provider::{Provider, Provision};
+pub use provider::{DockerWish, NativeWish, Provider, Provision};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -50,10 +50,7 @@ mod tests {
             server: Value::Null,
             slice: Value::Null,
             dedicated: false,
-            provision: Provision::Native {
-                bin: None,
-                data_dir: None,
-            },
+            provision: Provision::Native(NativeWish::default()),
         }
     }
 

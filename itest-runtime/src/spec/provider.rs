@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
-    /// External where a URL is set, else native.
+    /// External where a URL is set; else a container if that can be had; else a process of this machine.
     #[default]
     Auto,
+    /// A container.
+    Docker,
     /// A throw-away server process from the binaries on this machine.
     Native,
     /// A server that someone else runs, by URL.
@@ -20,7 +22,7 @@ pub enum Provider {
 }
 
 impl Provider {
-    pub(crate) const NAMES: &str = "`auto`, `native`, `external`";
+    pub(crate) const NAMES: &str = "`auto`, `docker`, `native`, `external`";
 }
 
 impl FromStr for Provider {
@@ -29,6 +31,7 @@ impl FromStr for Provider {
     fn from_str(name: &str) -> Result<Self, ()> {
         match name {
             "auto" => Ok(Self::Auto),
+            "docker" => Ok(Self::Docker),
             "native" => Ok(Self::Native),
             "external" => Ok(Self::External),
             _ => Err(()),
@@ -40,6 +43,7 @@ impl fmt::Display for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Auto => "auto",
+            Self::Docker => "docker",
             Self::Native => "native",
             Self::External => "external",
         })
@@ -49,13 +53,17 @@ impl fmt::Display for Provider {
 /// The provider that was chosen, with what it needs to know.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Provision {
-    /// Start a process.
-    Native {
-        /// Where the binaries are, if a person said so: a folder or a program.
-        bin: Option<PathBuf>,
-        /// Where the data goes, if a person said so.
-        data_dir: Option<PathBuf>,
+    /// The first of the two that works: what does is seen where the server is started.
+    Auto {
+        /// First a container.
+        docker: DockerWish,
+        /// Else a process.
+        native: NativeWish,
     },
+    /// Start a container.
+    Docker(DockerWish),
+    /// Start a process.
+    Native(NativeWish),
     /// Use the server at this URL.
     External {
         /// The URL, with its password.
@@ -63,15 +71,35 @@ pub enum Provision {
     },
 }
 
+/// What a person set about a service's container.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DockerWish {
+    /// The image, unless the test itself names one.
+    pub image: Option<String>,
+    /// What goes in front of the names of images that name no registry.
+    pub prefix: Option<String>,
+}
+
+/// What a person set about a service's process.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct NativeWish {
+    /// Where the binaries are: a folder or a program.
+    pub bin: Option<PathBuf>,
+    /// Where the data goes.
+    pub data_dir: Option<PathBuf>,
+}
+
 /// Never shows a URL's password.
 impl fmt::Debug for Provision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Native { bin, data_dir } => f
-                .debug_struct("Native")
-                .field("bin", bin)
-                .field("data_dir", data_dir)
+            Self::Auto { docker, native } => f
+                .debug_struct("Auto")
+                .field("docker", docker)
+                .field("native", native)
                 .finish(),
+            Self::Docker(docker) => f.debug_tuple("Docker").field(docker).finish(),
+            Self::Native(native) => f.debug_tuple("Native").field(native).finish(),
             Self::External { url } => f.debug_struct("External").field("url", &redacted(url)).finish(),
         }
     }

@@ -10,25 +10,29 @@ use super::state::State;
 use crate::home::Home;
 use crate::os::{self, Signal};
 
-/// Cleans up `home`, whose lock the caller holds, and every neighbour whose lock nobody holds.
-pub(super) fn harvest(home: &Home) {
-    clear(home);
+/// Cleans up `home`, whose lock the caller holds, and every neighbour whose lock nobody holds. Tells whether one of the dead
+/// had something on the container engine, which has to be asked for it.
+pub(super) fn harvest(home: &Home) -> bool {
+    let mut containers = clear(home);
     for neighbour in home.neighbours() {
         if let Ok(Some(lock)) = neighbour.try_lock() {
-            clear(&neighbour);
+            containers |= clear(&neighbour);
             remove(&neighbour.dir());
             let _ = fs::remove_file(neighbour.lock_path());
             drop(lock);
         }
     }
     roots::remove_all_orphans();
+    containers
 }
 
-fn clear(home: &Home) {
+fn clear(home: &Home) -> bool {
+    let mut containers = false;
     match State::read(&home.state()) {
         Ok(Some(state)) => {
             tracing::info!(home = %home.dir().display(), "cleaning up behind a dead supervisor");
             clear_state(&state);
+            containers = state.containers;
         }
         Ok(None) => {}
         Err(error) => tracing::warn!("{error}; only the usual places are cleaned"),
@@ -42,6 +46,7 @@ fn clear(home: &Home) {
             remove(&entry.path());
         }
     }
+    containers
 }
 
 fn clear_state(state: &State) {

@@ -1,8 +1,11 @@
 //! The janitor removes what a supervisor leaves, however the supervisor ends.
 //!
 //! It is a small shell script that waits on a pipe. When the supervisor ends, the kernel closes the pipe; the janitor then
-//! ends servers (where no parent-death signal does it), removes the folders it was told of, and last the lock. Its stdout
+//! ends servers (where no parent-death signal does it), removes the folders it was told of, and then the lock. Its stdout
 //! is the supervisor's lock, so a new supervisor can't start before the old one's leavings are gone.
+//!
+//! Containers take an engine's time, and another supervisor doesn't mind them: they come last, when the lock is free. A
+//! script can't speak to an engine; it starts the supervisor's program once more, to sweep.
 
 use std::fs::File;
 use std::io::Write;
@@ -13,17 +16,20 @@ use crate::error::{Context, Error, Result};
 use crate::home::Home;
 use crate::os::{self, ProcessId};
 
-/// `$1` the home, `$2` the lock, `$3` the base; on stdin lines such as `dir PATH` and `pids NUMBER…`.
+/// `$1` the home, `$2` the lock, `$3` the base, `$4` and `$5` the program and the test that sweep; on stdin lines such as
+/// `dir PATH`, `pids NUMBER…`, and `containers RUN` or `containers`.
 ///
 /// `rm` is tried again while a dying server still writes.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM QUIT PIPE
-home=$1 lock=$2 base=$3 pids=
-shift 3
+home=$1 lock=$2 base=$3 program=$4 test=$5 pids= run=
+shift 5
 while IFS= read -r line; do
   case $line in
     'dir '*) set -- "$@" "${line#dir }" ;;
     'pids '*) pids=${line#pids } ;;
+    'containers') run= ;;
+    'containers '*) run=${line#containers } ;;
   esac
 done
 [ -z "$pids" ] || kill -QUIT $pids 2>/dev/null
@@ -34,7 +40,9 @@ until rm -rf -- "$@" "$home" 2>/dev/null || [ $tries -ge 100 ]; do
 done
 rm -f -- "$lock"
 rmdir -- "$base" 2>/dev/null
-exit 0
+[ -n "$run" ] || exit 0
+exec >/dev/null
+ITEST_SWEEP=$run exec "$program" --exact "$test" --nocapture --include-ignored
 "#;
 
 #[derive(Debug)]
@@ -44,20 +52,46 @@ pub(super) struct Janitor {
     _child: Child,
 }
 
+/// What the sweeping program needs to find the container engine, and itself its libraries.
+const INHERITED: &[&str] = &[
+    "HOME",
+    "XDG_RUNTIME_DIR",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "SSH_AUTH_SOCK",
+    "DOCKER_HOST",
+    "DOCKER_TLS_VERIFY",
+    "DOCKER_CERT_PATH",
+    "DOCKER_CONFIG",
+];
+
+/// The variable that makes a test binary sweep: the run whose containers are to go.
+#[cfg(feature = "docker")]
+pub(super) const SWEEP: &str = "ITEST_SWEEP";
+
 impl Janitor {
-    pub(super) fn start(home: &Home, lock: File) -> Result<Self> {
+    /// `test` is a test of this program's, under the name by which a harness knows it.
+    pub(super) fn start(home: &Home, lock: File, test: &str) -> Result<Self> {
+        let program = os::own_program().context(|| "failed to find this test binary")?;
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", SCRIPT, "itest-janitor"])
             .arg(home.dir())
             .arg(home.lock_path())
-            .arg(home.base());
+            .arg(home.base())
+            .arg(program)
+            .arg(test);
         // Not every system has `rm` in the usual places.
         let path = std::env::var("PATH").unwrap_or_default();
         command
             .current_dir("/")
             .env_clear()
-            .env("PATH", format!("{path}:/usr/bin:/bin"));
+            .env("PATH", format!("{path}:/usr/bin:/bin"))
+            .envs(
+                INHERITED
+                    .iter()
+                    .filter_map(|name| Some((name, std::env::var_os(name)?))),
+            );
         command.stdin(Stdio::piped()).stdout(lock).stderr(Stdio::null());
         os::own_session(&mut command);
         let mut child = command.spawn().context(|| "failed to start the janitor with /bin/sh")?;
@@ -82,6 +116,15 @@ impl Janitor {
         }
         let pids: Vec<String> = servers.iter().map(|server| server.pid.to_string()).collect();
         self.tell(&format!("pids {}\n", pids.join(" ")))
+    }
+
+    /// Has this run's containers removed at the end, or none.
+    #[cfg(feature = "docker")]
+    pub(super) fn sweep(&mut self, run: Option<&str>) -> Result<()> {
+        match run {
+            Some(run) => self.tell(&format!("containers {run}\n")),
+            None => self.tell("containers\n"),
+        }
     }
 
     fn tell(&mut self, line: &str) -> Result<()> {

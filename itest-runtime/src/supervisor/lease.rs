@@ -110,6 +110,7 @@ impl Lease {
                 Ok(Some(ToSupervisor::Diagnose)) => {
                     for granted in &granted {
                         granted.held.server().settle().await;
+                        granted.held.server().catch_up_with_log().await;
                     }
                     let diagnosis = granted.iter().map(diagnose).collect();
                     send(&self.writer, &FromSupervisor::Diagnosis(diagnosis)).await;
@@ -211,7 +212,7 @@ impl One {
         if !self.supervisor.servers.is_up(&self.key) {
             self.say(format!("waiting for {} to start", request.label)).await;
         }
-        let server = Servers::get(&self.supervisor, &self.key, request, self.anchor).await?;
+        let server = Servers::get(&self.supervisor, &self.key, request, self.anchor, |text| self.say(text)).await?;
         let pool = server.slices.pool(&request.slice)?;
         if let Some(template) = &pool.template {
             if server.templates.is_being_built(template) {

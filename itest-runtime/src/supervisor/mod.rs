@@ -28,7 +28,10 @@ use tokio::net::{UnixListener, UnixStream};
 use crate::case::{Case, Registered};
 use crate::error::{Context, Error, Result};
 use crate::home::Home;
+use crate::naming;
 use crate::provider::Surroundings;
+#[cfg(feature = "docker")]
+use crate::provider::docker::Docker;
 use crate::service::Driver;
 use crate::wire::ExeStamp;
 use lifetime::Lifetime;
@@ -46,6 +49,10 @@ const BREATH: Duration = Duration::from_millis(50);
 
 /// Becomes the supervisor, and never returns, if this process was started to be one.
 pub(crate) fn take_over_if_asked(case: &Case) {
+    #[cfg(feature = "docker")]
+    if let Some(run) = std::env::var_os(janitor::SWEEP) {
+        sweep(&run.to_string_lossy());
+    }
     let Some(settings) = std::env::var_os(crate::client::SUPERVISE) else {
         return;
     };
@@ -64,6 +71,15 @@ pub(crate) fn take_over_if_asked(case: &Case) {
             std::process::exit(FAILED)
         }
     }
+}
+
+/// Removes what a dead supervisor has on the container engine, and never returns.
+#[cfg(feature = "docker")]
+fn sweep(run: &str) -> ! {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    // Nobody is there to hear of a failure; the next supervisor tries, too.
+    let swept = runtime.map(|runtime| runtime.block_on(crate::provider::docker::sweep(run)));
+    std::process::exit(if matches!(swept, Ok(Ok(()))) { 0 } else { FAILED })
 }
 
 /// Runs the supervisor on this thread until its time is over.
@@ -101,13 +117,13 @@ impl Supervisor {
     /// Cleans up behind the dead, then gets ready to listen.
     fn open(settings: &Settings, lock: File, case: &Case) -> Result<(Arc<Self>, UnixListener)> {
         let home = settings.home();
-        harvest::harvest(&home);
+        let containers = harvest::harvest(&home);
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(home.dir())
             .context(|| format!("failed to create {}", home.dir().display()))?;
-        let janitor = janitor::Janitor::start(&home, lock)?;
+        let janitor = janitor::Janitor::start(&home, lock, &naming::harness_name(case))?;
         let state = state::StateFile::new(home.state());
         let listener =
             UnixListener::bind(home.socket()).context(|| format!("failed to listen on {}", home.socket().display()))?;
@@ -123,6 +139,8 @@ impl Supervisor {
                 roots: Roots::new(home.key(), janitor, state),
                 cache_dir: settings.cache_dir(),
                 server_user: settings.server_user.clone(),
+                #[cfg(feature = "docker")]
+                docker: Docker::new(),
             },
             servers: Servers::default(),
             lifetime: Lifetime::new(settings.linger),
@@ -130,6 +148,15 @@ impl Supervisor {
             start_timeout: settings.start_timeout,
             home,
         };
+        #[cfg(feature = "docker")]
+        if containers {
+            let docker = supervisor.around.docker.clone();
+            tokio::spawn(async move { docker.harvest().await });
+        }
+        #[cfg(not(feature = "docker"))]
+        if containers {
+            tracing::warn!("a dead supervisor left containers; this build has no docker provider to remove them");
+        }
         Ok((Arc::new(supervisor), listener))
     }
 
@@ -188,6 +215,10 @@ impl Supervisor {
             _ = signals.next() => {}
         }
         self.servers.stop_all().await;
+        #[cfg(feature = "docker")]
+        if self.around.docker.clear().await {
+            self.around.roots.no_containers();
+        }
         Ok(())
     }
 }

@@ -91,6 +91,30 @@ impl Roots {
             tracing::warn!(%error, "failed to tell the janitor of a server");
         }
     }
+
+    /// Remembers for those who clean up that this run has something on the container engine.
+    #[cfg(feature = "docker")]
+    pub(crate) fn expect_containers(&self, run: &str) {
+        self.tell_of_containers(Some(run));
+    }
+
+    /// Nothing of ours is on the container engine any more.
+    #[cfg(feature = "docker")]
+    pub(super) fn no_containers(&self) {
+        self.tell_of_containers(None);
+    }
+
+    #[cfg(feature = "docker")]
+    fn tell_of_containers(&self, run: Option<&str>) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if inner.state.containers() == run.is_some() {
+            return;
+        }
+        inner.state.change(|state| state.containers = run.is_some());
+        if let Err(error) = inner.janitor.sweep(run) {
+            tracing::warn!(%error, "failed to tell the janitor of containers");
+        }
+    }
 }
 
 impl Inner {

@@ -13,7 +13,7 @@ use super::template::Templates;
 use crate::error::{Error, Result};
 use crate::naming::random_hex;
 use crate::os::ProcessId;
-use crate::provider::{self, Endpoint, Instance};
+use crate::provider::{self, Ask, Endpoint, Instance, Progress, Started};
 use crate::service::{Driver, ErasedSlices, PoolSpec};
 use crate::spec::{Fingerprint, Provision, Request};
 
@@ -23,6 +23,8 @@ const TRY: Duration = Duration::from_millis(3);
 const EXTERNAL_PATIENCE: Duration = Duration::from_secs(3);
 /// How long removing everything from somebody else's server may take.
 const CLEAR: Duration = Duration::from_secs(20);
+/// How long a container's log may take to come.
+const LOG_COMES: Duration = Duration::from_secs(1);
 /// How often a start is repeated for a reason that may be gone the next time.
 const STARTS: usize = 3;
 
@@ -63,6 +65,24 @@ impl Server {
         }
     }
 
+    /// Waits until all that the server has written to its log is here.
+    pub(super) async fn catch_up_with_log(&self) {
+        if !self.is_usable() || !self.instance.log_comes_late() {
+            return;
+        }
+        let (offset, mark) = (self.instance.log_length(), format!("itest {}", random_hex(8)));
+        let caught_up = async {
+            if !self.slices.mark_log(&mark).await {
+                return;
+            }
+            while !self.instance.log_since(offset).iter().any(|line| line.contains(&mark)) {
+                tokio::time::sleep(TRY).await;
+            }
+        };
+        // A diagnosis that lacks a line is better than none.
+        let _ = tokio::time::timeout(LOG_COMES, caught_up).await;
+    }
+
     pub(super) fn is_usable(&self) -> bool {
         self.death.get().is_none()
     }
@@ -88,7 +108,7 @@ impl Server {
     /// Removes all from a server that stays, also what was just being made.
     async fn clear(&self) {
         self.slices.clear().await;
-        if matches!(self.instance, Instance::External) {
+        if self.instance.is_external() {
             let mut background = std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
             while background.join_next().await.is_some() {}
             self.slices.clear().await;
@@ -98,11 +118,27 @@ impl Server {
 
 type Start = watch::Receiver<Option<Result<Arc<Server>>>>;
 
+/// A start that others wait for, and what is said of it meanwhile.
+#[derive(Clone)]
+struct Coming {
+    start: Start,
+    progress: watch::Receiver<String>,
+}
+
+/// How a start ended; none if nobody carries it out any more.
+async fn ended(start: &mut Start) -> Option<Result<Arc<Server>>> {
+    start
+        .wait_for(Option::is_some)
+        .await
+        .ok()
+        .and_then(|outcome| outcome.clone())
+}
+
 #[derive(Default)]
 pub(super) struct Servers(Mutex<HashMap<Fingerprint, Entry>>);
 
 struct Entry {
-    start: Start,
+    coming: Coming,
     /// Who asked first.
     anchor: ProcessId,
     provision: Provision,
@@ -113,17 +149,35 @@ impl Servers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The server of this key, started if it isn't there.
-    pub(super) async fn get(
+    /// The server of this key, started if it isn't there; `say` hears what goes on meanwhile.
+    pub(super) async fn get<F: Future<Output = ()>>(
         supervisor: &Arc<Supervisor>,
         key: &Fingerprint,
         request: &Request,
         anchor: ProcessId,
+        say: impl Fn(String) -> F,
     ) -> Result<Arc<Server>> {
         loop {
-            let mut start = Self::find_or_start(supervisor, key, request, anchor);
-            let outcome = start.wait_for(Option::is_some).await.map(|outcome| outcome.clone());
-            match outcome.ok().flatten() {
+            let Coming {
+                mut start,
+                mut progress,
+            } = Self::find_or_start(supervisor, key, request, anchor);
+            if start.borrow().is_none() {
+                progress.mark_changed();
+            }
+            let outcome = loop {
+                tokio::select! {
+                    biased;
+                    Ok(()) = progress.changed() => {
+                        let text = progress.borrow_and_update().clone();
+                        if !text.is_empty() {
+                            say(text).await;
+                        }
+                    }
+                    outcome = ended(&mut start) => break outcome,
+                }
+            };
+            match outcome {
                 Some(Ok(server)) if server.is_usable() => return Ok(server),
                 Some(Err(error)) => return Err(error),
                 // It died since: `find_or_start` sees that, too, and starts another.
@@ -132,57 +186,54 @@ impl Servers {
         }
     }
 
-    fn find_or_start(supervisor: &Arc<Supervisor>, key: &Fingerprint, request: &Request, anchor: ProcessId) -> Start {
+    fn find_or_start(supervisor: &Arc<Supervisor>, key: &Fingerprint, request: &Request, anchor: ProcessId) -> Coming {
         let mut starts = supervisor.servers.starts();
         if let Some(Entry {
-            start, anchor: first, ..
+            coming, anchor: first, ..
         }) = starts.get(key)
         {
-            let usable = match &*start.borrow() {
-                None => start.has_changed().is_ok(),
+            let usable = match &*coming.start.borrow() {
+                None => coming.start.has_changed().is_ok(),
                 Some(Ok(server)) => server.is_usable(),
                 // The tests of one run are told the same failure; the next run tries anew.
                 Some(Err(_)) => *first == anchor,
             };
             if usable {
-                return start.clone();
+                return coming.clone();
             }
         }
         let (tell, start) = watch::channel(None);
+        let (say, progress) = Progress::new();
+        let coming = Coming { start, progress };
         let entry = Entry {
-            start: start.clone(),
+            coming: coming.clone(),
             anchor,
             provision: request.provision.clone(),
         };
         starts.insert(key.clone(), entry);
         let (supervisor, request) = (supervisor.clone(), request.clone());
         tokio::spawn(async move {
-            let outcome = start_server(&supervisor, &request).await;
+            let outcome = start_server(&supervisor, &request, anchor, &say).await;
             if let Ok(server) = &outcome {
                 tokio::spawn(watch_over(server.clone()));
             }
             tell.send_replace(Some(outcome));
         });
-        start
+        coming
     }
 
     pub(super) fn is_up(&self, key: &Fingerprint) -> bool {
         self.starts()
             .get(key)
-            .is_some_and(|entry| matches!(&*entry.start.borrow(), Some(Ok(server)) if server.is_usable()))
+            .is_some_and(|entry| matches!(&*entry.coming.start.borrow(), Some(Ok(server)) if server.is_usable()))
     }
 
     /// Stops one server, whose only test has ended, perhaps before the server was ready.
     pub(super) async fn retire(&self, key: &Fingerprint) {
-        let Some(Entry { mut start, .. }) = self.starts().remove(key) else {
+        let Some(Entry { mut coming, .. }) = self.starts().remove(key) else {
             return;
         };
-        let outcome = start
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|outcome| outcome.clone());
-        if let Some(Ok(server)) = outcome {
+        if let Some(Ok(server)) = ended(&mut coming.start).await {
             server.stop().await;
         }
     }
@@ -193,13 +244,13 @@ impl Servers {
         let all: Vec<_> = self.starts().drain().map(|(_, entry)| entry).collect();
         let stopping = all.into_iter().map(
             |Entry {
-                 mut start, provision, ..
+                 mut coming, provision, ..
              }| async move {
                 if matches!(provision, Provision::External { .. }) {
-                    let ready = start.wait_for(Option::is_some);
+                    let ready = coming.start.wait_for(Option::is_some);
                     let _ = tokio::time::timeout(EXTERNAL_PATIENCE, ready).await;
                 }
-                let outcome = start.borrow().clone();
+                let outcome = coming.start.borrow().clone();
                 if let Some(Ok(server)) = outcome {
                     server.stop().await;
                 }
@@ -225,31 +276,43 @@ async fn watch_over(server: Arc<Server>) {
     }
 }
 
-async fn start_server(supervisor: &Supervisor, request: &Request) -> Result<Arc<Server>> {
+async fn start_server(
+    supervisor: &Supervisor,
+    request: &Request,
+    anchor: ProcessId,
+    progress: &Progress,
+) -> Result<Arc<Server>> {
     let driver = supervisor.driver(&request.service)?;
     let began = Instant::now();
     // Each use of a server has a name of its own: two specs may lead to one external server.
     let owner = random_hex(4);
     let mut start = 1;
-    let (instance, slices) = loop {
-        let recipe = driver.recipe(&request.server)?;
-        let (instance, endpoint) = provider::start(
-            driver.name(),
-            recipe,
-            &request.provision,
-            request.dedicated,
-            &owner,
-            &supervisor.around,
-        )
-        .await
-        .map_err(|error| error.context(format!("failed to start {}", driver.name())))?;
+    let ask = Ask {
+        name: driver.name(),
+        dedicated: request.dedicated,
+        owner: &owner,
+        run: anchor,
+        patience: supervisor.start_timeout,
+        progress,
+        around: &supervisor.around,
+    };
+    let (instance, slices, about) = loop {
+        let recipe = || driver.recipe(&request.server);
+        let started = provider::start(&ask, recipe, &request.provision)
+            .await
+            .map_err(|error| error.context(format!("failed to start {}", driver.name())))?;
+        let Started {
+            instance,
+            endpoint,
+            about,
+        } = started;
         if let Some(process) = instance.process() {
             supervisor.around.roots.add_server(process);
         }
         match ready(supervisor, driver, request, &instance, &endpoint).await {
-            Ok(slices) => break (instance, slices),
+            Ok(slices) => break (instance, slices, about),
             Err(error) => {
-                let again = start < STARTS && may_go_better(&instance);
+                let again = start < STARTS && instance.may_go_better();
                 instance.stop().await;
                 if !again {
                     return Err(error);
@@ -262,6 +325,7 @@ async fn start_server(supervisor: &Supervisor, request: &Request) -> Result<Arc<
     tracing::info!(
         service = driver.name(),
         ms = began.elapsed().as_millis(),
+        about,
         "server is ready"
     );
     Ok(Arc::new(Server {
@@ -276,17 +340,6 @@ async fn start_server(supervisor: &Supervisor, request: &Request) -> Result<Arc<
     }))
 }
 
-/// Whether the start failed for a reason that may be gone the next time: a port that somebody took meanwhile, or a prepared
-/// data folder that is damaged.
-fn may_go_better(instance: &Instance) -> bool {
-    let port_taken = instance.last_words().iter().any(|line| line.contains("in use"));
-    match instance {
-        #[cfg(feature = "native")]
-        Instance::Native(server) => port_taken || server.distrust_prepared(),
-        Instance::External => port_taken,
-    }
-}
-
 /// Connects, as a client would, until that works.
 async fn ready(
     supervisor: &Supervisor,
@@ -296,9 +349,10 @@ async fn ready(
     endpoint: &Endpoint,
 ) -> Result<Box<dyn ErasedSlices>> {
     let name = driver.name();
-    let patience = match request.provision {
-        Provision::Native { .. } => supervisor.start_timeout,
-        Provision::External { .. } => EXTERNAL_PATIENCE.min(supervisor.start_timeout),
+    let patience = if instance.is_external() {
+        EXTERNAL_PATIENCE.min(supervisor.start_timeout)
+    } else {
+        supervisor.start_timeout
     };
     let deadline = Instant::now() + patience;
     let mut last = Error::new("no connection was tried");
@@ -321,7 +375,7 @@ async fn ready(
     tokio::select! {
         biased;
         outcome = connecting => outcome.map_err(|error| match &request.provision {
-            Provision::Native { .. } => error
+            Provision::Auto { .. } | Provision::Docker(_) | Provision::Native(_) => error
                 .context(format!("{name} was started, but could not be used within {patience:?}"))
                 .log("the server's last log lines", instance.last_words())
                 .or_hint("set ITEST_START_TIMEOUT to more if this machine is slow"),

@@ -17,6 +17,9 @@ pub(super) struct State {
     /// Folders that hold the servers' data.
     pub(super) roots: Vec<PathBuf>,
     pub(super) servers: Vec<ProcessId>,
+    /// Whether it has something on the container engine: its labels tell what.
+    #[serde(default)]
+    pub(super) containers: bool,
 }
 
 impl State {
@@ -46,10 +49,16 @@ impl StateFile {
             boot: os::boot_id(),
             roots: Vec::new(),
             servers: Vec::new(),
+            containers: false,
         };
         let file = Self { path, state };
         file.write();
         file
+    }
+
+    #[cfg(feature = "docker")]
+    pub(super) fn containers(&self) -> bool {
+        self.state.containers
     }
 
     pub(super) fn change<T>(&mut self, change: impl FnOnce(&mut State) -> T) -> T {

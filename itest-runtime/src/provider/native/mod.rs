@@ -1,7 +1,6 @@
 //! Native: a throw-away server process from the binaries on this machine.
 
 mod find;
-mod log;
 mod prepare;
 mod user;
 
@@ -17,12 +16,13 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::log::Log;
 use super::recipe::{DeathSignal, NativeRecipe, Place};
 use super::{Recipe, Surroundings};
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
 use crate::os::{self, ProcessId, Signal};
-use log::Log;
+use crate::spec::NativeWish;
 use user::ServerUser;
 
 /// The shortest limit on the path of a Unix socket among the systems we run on (macOS: 104 with the final zero).
@@ -60,13 +60,12 @@ pub(crate) fn recipe_of(name: &str, recipe: Recipe) -> Result<NativeRecipe> {
 pub(crate) async fn start(
     name: &str,
     recipe: NativeRecipe,
-    bin: Option<&Path>,
-    data_dir: Option<&Path>,
+    wish: &NativeWish,
     around: &Surroundings,
 ) -> Result<(NativeServer, Place)> {
-    let program = find::find(name, &recipe.program, bin).await?;
+    let program = find::find(name, &recipe.program, wish.bin.as_deref()).await?;
     let user = ServerUser::choose(recipe.refuses_root, around.server_user.as_deref())?;
-    let dir = create_dir(&around.roots.data_root(data_dir)?, name, user)?;
+    let dir = create_dir(&around.roots.data_root(wish.data_dir.as_deref())?, name, user)?;
     let place = Place {
         data: dir.join("data"),
         dir,
@@ -92,7 +91,8 @@ pub(crate) async fn start(
         .args(&launch.args)
         .envs(launch.env.iter().map(|(key, value)| (key, value)));
     command.current_dir(&place.dir).stdin(Stdio::null());
-    let output = log.create(user)?;
+    let output = log.create()?;
+    user.own(log.path())?;
     command
         .stderr(output.try_clone().context(|| "failed to duplicate the log's handle")?)
         .stdout(output);

@@ -57,6 +57,11 @@ impl Admin {
         &self.pool
     }
 
+    /// Options for a connection of the supervisor's own to another database.
+    pub(super) fn options_in(&self, database: &str) -> PgConnectOptions {
+        self.options.clone().database(database)
+    }
+
     pub(super) async fn rights(&self) -> Result<Rights> {
         let (superuser, create_databases, major) = sqlx::query_as(
             "SELECT rolsuper, rolsuper OR rolcreatedb, current_setting('server_version_num')::int / 10000
@@ -126,7 +131,7 @@ impl Admin {
         if left.is_empty() {
             return Ok(());
         }
-        let mut connection = PgConnection::connect_with(&self.options.clone().database(database))
+        let mut connection = PgConnection::connect_with(&self.options_in(database))
             .await
             .context(|| "failed to connect to a database with prepared transactions")?;
         for transaction in left {

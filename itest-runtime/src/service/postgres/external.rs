@@ -15,6 +15,18 @@ pub(super) async fn check(admin: &Admin, wanted: &PgServer) -> Result<()> {
         ))
         .hint("set it on that server and take it out of the test, or write `postgres(native, …)`"));
     }
+    if let Some(variable) = wanted.env.first() {
+        return Err(Error::new(format!(
+            "the test asks for the variable `{variable}` in the server's environment, and an external server's is not ours \
+             to change"
+        ))
+        .hint("take it out of the test, or write `postgres(native, …)`"));
+    }
+    check_version(admin, wanted, "the external server").await
+}
+
+/// A server that is there can't be made what the test asks for.
+pub(super) async fn check_version(admin: &Admin, wanted: &PgServer, what: &str) -> Result<()> {
     let Some(version) = &wanted.version else { return Ok(()) };
     let found: String = sqlx::query_scalar("SHOW server_version")
         .fetch_one(admin.pool())
@@ -25,9 +37,12 @@ pub(super) async fn check(admin: &Admin, wanted: &PgServer) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(format!(
-        "the test asks for PostgreSQL {version}, and the external server is {number}"
+        "the test asks for PostgreSQL {version}, and {what} is {number}"
     ))
-    .hint("set ITEST_POSTGRES_URL to a server of that version, or write `postgres(native, …)`"))
+    .hint(
+        "set ITEST_POSTGRES_URL to a server, or ITEST_POSTGRES_IMAGE to an image, of that version; or write \
+             `postgres(native, …)`",
+    ))
 }
 
 /// What all our names look like: anything else that begins with `itest_` is somebody's own, such as `itest_20260131_orders`.

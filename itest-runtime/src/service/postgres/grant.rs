@@ -11,6 +11,7 @@ use url::Url;
 
 use super::Isolation;
 use crate::error::{Context, Error, Result};
+use crate::provider::authority;
 use crate::service::URL_FILE;
 
 /// A database, and the right to log in to it.
@@ -29,6 +30,8 @@ pub struct PgGrant {
 pub(super) enum Address {
     /// A server of ours: on its socket anyone whom the file system lets through may log in, without a password.
     Native { sockets: PathBuf, port: u16 },
+    /// A server of ours in a container: only who has a password may log in.
+    Docker { host: String, port: u16 },
     /// Somebody else's.
     External { url: String },
 }
@@ -51,6 +54,11 @@ impl Address {
             Self::Native { sockets, port } => PgConnectOptions::new_without_pgpass()
                 .host("localhost")
                 .socket(sockets)
+                .port(*port)
+                .ssl_mode(sqlx::postgres::PgSslMode::Disable)
+                .username("postgres"),
+            Self::Docker { host, port } => PgConnectOptions::new_without_pgpass()
+                .host(host)
                 .port(*port)
                 .ssl_mode(sqlx::postgres::PgSslMode::Disable)
                 .username("postgres"),
@@ -101,6 +109,7 @@ impl PgGrant {
         self.check_open("a URL")?;
         let mut url = match &self.address {
             Address::Native { port, .. } => Url::parse(&format!("postgres://127.0.0.1:{port}")),
+            Address::Docker { host, port } => Url::parse(&format!("postgres://{}", authority(host, *port))),
             Address::External { url } => Url::parse(url),
         }
         .context(|| "ITEST_POSTGRES_URL is no URL")?;
@@ -129,7 +138,7 @@ impl PgGrant {
                     self.database
                 )
             }
-            Address::External { .. } => format!("psql {URL_FILE}"),
+            Address::Docker { .. } | Address::External { .. } => format!("psql {URL_FILE}"),
         }
     }
 }

@@ -42,6 +42,8 @@ pub fn postgres() -> Postgres {
         common: Common::default(),
         version: None,
         settings: Vec::new(),
+        image: None,
+        env: Vec::new(),
         isolation: Isolation::Database,
         steps: Vec::new(),
     }
@@ -60,6 +62,8 @@ pub struct Postgres {
     common: Common,
     version: Option<String>,
     settings: Vec<String>,
+    image: Option<String>,
+    env: Vec<String>,
     isolation: Isolation,
     steps: Vec<Step>,
 }
@@ -165,6 +169,26 @@ impl Postgres {
         self
     }
 
+    /// The image of its container, which must keep the official image's contract: `"postgis/postgis:17-3.5"`,
+    /// `"pgvector/pgvector:pg17"`. Other providers don't heed it.
+    pub fn image(mut self, image: impl Into<String>) -> Self {
+        self.image = Some(image.into());
+        self
+    }
+
+    /// Variables of the server's environment such as `"PGTZ=UTC"`; in a container also those that its image knows. Tests with
+    /// other variables get another server. With an external server they are an error.
+    pub fn env<S: Into<String>>(mut self, variables: impl IntoIterator<Item = S>) -> Self {
+        self.env.extend(variables.into_iter().map(Into::into));
+        self
+    }
+
+    /// A container, whatever the configuration says.
+    pub fn docker(mut self) -> Self {
+        self.common.provider = Some(Provider::Docker);
+        self
+    }
+
     /// A process of this machine, whatever the configuration says.
     pub fn native(mut self) -> Self {
         self.common.provider = Some(Provider::Native);
@@ -183,6 +207,8 @@ impl Postgres {
 pub struct PgServer {
     version: Option<String>,
     settings: Vec<String>,
+    image: Option<String>,
+    env: Vec<String>,
 }
 
 /// What shapes the slice.
@@ -208,10 +234,15 @@ impl Service for Postgres {
         PgServer {
             version: self.version.clone(),
             settings: self.settings.clone(),
+            image: self.image.clone(),
+            env: self.env.clone(),
         }
     }
 
     fn slice(&self, test: &TestContext) -> Result<PgSpec> {
+        self.env
+            .iter()
+            .try_for_each(|variable| recipe::check_variable(variable))?;
         Ok(PgSpec {
             template: steps::fingerprint(&self.steps, test)?,
             isolation: self.isolation,
@@ -219,7 +250,7 @@ impl Service for Postgres {
     }
 
     fn recipe(server: &PgServer) -> Recipe {
-        Recipe::native(recipe::native(server))
+        Recipe::native(recipe::native(server)).or_docker(recipe::docker(server))
     }
 
     async fn connect(server: &PgServer, endpoint: &Endpoint) -> Result<PgSlices> {

@@ -5,38 +5,109 @@ use std::path::Path;
 use std::process::Command;
 
 use super::PgServer;
-use crate::provider::{DeathSignal, Launch, NativeRecipe, Place, Prepare, Program};
+use crate::error::{Error, Result};
+use crate::provider::{ContainerLaunch, DeathSignal, DockerRecipe, Launch, NativeRecipe, Place, Prepare, Program};
 
 /// Nothing here survives a crash, and nothing has to. `jit` and the background writers only cost on a test's small data;
 /// dynamic shared memory in the data folder can't outlive it, as it could in `/dev/shm`; `lc_messages` keeps the log in the
 /// language that diagnoses are written in.
-const SETTINGS: &str = "\
-fsync = off
-full_page_writes = off
-synchronous_commit = off
-wal_level = minimal
-max_wal_senders = 0
-max_logical_replication_workers = 0
-wal_init_zero = off
-max_wal_size = 256MB
-checkpoint_timeout = 1h
-bgwriter_lru_maxpages = 0
-autovacuum = off
-jit = off
-dynamic_shared_memory_type = mmap
-max_connections = 300
-max_locks_per_transaction = 256
-timezone = UTC
-log_timezone = UTC
-lc_messages = C
-logging_collector = off
-log_destination = stderr
-log_checkpoints = off
-log_line_prefix = '%m [%p] %q%u@%d '
-";
+const SETTINGS: &[(&str, &str)] = &[
+    ("fsync", "off"),
+    ("full_page_writes", "off"),
+    ("synchronous_commit", "off"),
+    ("wal_level", "minimal"),
+    ("max_wal_senders", "0"),
+    ("max_logical_replication_workers", "0"),
+    ("wal_init_zero", "off"),
+    ("max_wal_size", "256MB"),
+    ("checkpoint_timeout", "1h"),
+    ("bgwriter_lru_maxpages", "0"),
+    ("autovacuum", "off"),
+    ("jit", "off"),
+    ("dynamic_shared_memory_type", "mmap"),
+    ("max_connections", "300"),
+    ("max_locks_per_transaction", "256"),
+    ("timezone", "UTC"),
+    ("log_timezone", "UTC"),
+    ("lc_messages", "C"),
+    ("logging_collector", "off"),
+    ("log_destination", "stderr"),
+    ("log_checkpoints", "off"),
+    ("log_line_prefix", "%m [%p] %q%u@%d "),
+];
+
+/// The official image's, where nothing else is asked for.
+const IMAGE: &str = "postgres";
+/// Pinned: the same tests meet the same server next year.
+const TAG: &str = "18.1";
+/// In a container.
+const PORT: u16 = 5432;
+
+pub(super) fn docker(server: &PgServer) -> DockerRecipe {
+    let (settings, env) = (server.settings.clone(), server.env.clone());
+    DockerRecipe {
+        image: server.image.clone(),
+        launch: Box::new(move |password| launch_container(password, &settings, &env)),
+        ..DockerRecipe::new(format!("{IMAGE}:{}", server.version.as_deref().unwrap_or(TAG)), PORT)
+    }
+}
+
+/// By the official image's contract, which the images of most extensions keep, too.
+fn launch_container(password: &str, settings: &[String], env: &[String]) -> ContainerLaunch {
+    let own = SETTINGS.iter().map(|(name, value)| format!("{name}={value}"));
+    let asked = settings.iter().map(|setting| plain(setting));
+    let args = std::iter::once("postgres".to_owned())
+        .chain(own.chain(asked).flat_map(|setting| ["-c".to_owned(), setting]))
+        .collect();
+    let mut all = vec![
+        ("POSTGRES_PASSWORD".to_owned(), password.to_owned()),
+        // Takes SCRAM as well; SCRAM's 4096 rounds for each of our own connections would cost a debug build 61 ms.
+        ("POSTGRES_HOST_AUTH_METHOD".to_owned(), "md5".to_owned()),
+        (
+            "POSTGRES_INITDB_ARGS".to_owned(),
+            "--encoding=UTF8 --locale=C.UTF-8 --no-sync --wal-segsize=1 --auth-host=md5".to_owned(),
+        ),
+    ];
+    all.extend(variables(env));
+    ContainerLaunch {
+        args,
+        env: all,
+        ..ContainerLaunch::default()
+    }
+}
+
+/// # Errors
+/// When it isn't `NAME=value`.
+pub(super) fn check_variable(variable: &str) -> Result<()> {
+    match variable.split_once('=') {
+        Some((name, _)) if !name.is_empty() => Ok(()),
+        _ => Err(Error::new(format!(
+            "`{variable}` in `postgres(env(...))` is no variable of an environment"
+        ))
+        .hint("write each as `\"NAME=value\"`")),
+    }
+}
+
+fn variables(env: &[String]) -> Vec<(String, String)> {
+    env.iter()
+        .filter_map(|variable| variable.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// A line of a configuration file, `name = 'value'`, as an argument: `name=value`.
+fn plain(setting: &str) -> String {
+    let Some((name, value)) = setting.split_once('=') else {
+        return setting.trim().to_owned();
+    };
+    let value = value.trim();
+    let unquoted = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\''));
+    let value = unquoted.map_or(value.to_owned(), |value| value.replace("''", "'"));
+    format!("{}={value}", name.trim())
+}
 
 pub(super) fn native(server: &PgServer) -> NativeRecipe {
-    let settings = server.settings.clone();
+    let (settings, env) = (server.settings.clone(), server.env.clone());
     NativeRecipe {
         program: Program {
             name: "postgres".to_owned(),
@@ -60,7 +131,7 @@ pub(super) fn native(server: &PgServer) -> NativeRecipe {
             // Not every system has C.UTF-8; plain C sorts the same, but knows no letters beyond ASCII.
             tries: Box::new(|data| ["C.UTF-8", "C"].map(|locale| initdb_args(data, locale)).to_vec()),
         }),
-        launch: Box::new(move |place| launch(place, &settings)),
+        launch: Box::new(move |place| launch(place, &settings, &env)),
         refuses_root: true,
         death_signal: DeathSignal::Quit,
         sweep: Some(remove_shared_memory),
@@ -80,9 +151,12 @@ fn initdb_args(data: &Path, locale: &str) -> Vec<String> {
     ]
 }
 
-fn launch(place: &Place, settings: &[String]) -> Launch {
+fn launch(place: &Place, settings: &[String], env: &[String]) -> Launch {
     let dir = place.dir.display();
-    let mut conf = SETTINGS.to_owned();
+    let mut conf: String = SETTINGS
+        .iter()
+        .map(|(name, value)| format!("{name} = '{value}'\n"))
+        .collect();
     conf.push_str(&format!("listen_addresses = '127.0.0.1'\nport = {}\n", place.port));
     conf.push_str(&format!(
         "unix_socket_directories = '{dir}'\nunix_socket_permissions = 0700\n"
@@ -108,7 +182,7 @@ fn launch(place: &Place, settings: &[String]) -> Launch {
             "-c".to_owned(),
             format!("hba_file={dir}/pg_hba.conf"),
         ],
-        env: Vec::new(),
+        env: variables(env),
         files: vec![("postgresql.conf".to_owned(), conf), ("pg_hba.conf".to_owned(), hba)],
     }
 }
@@ -131,6 +205,13 @@ fn segment_in(postmaster_pid: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_setting_reads_the_same_in_a_file_and_as_an_argument() {
+        assert_eq!(plain("work_mem = 4MB"), "work_mem=4MB");
+        assert_eq!(plain("search_path='a, b'"), "search_path=a, b");
+        assert_eq!(plain("a.b = 'it''s'"), "a.b=it's");
+    }
 
     #[test]
     fn the_shared_memory_segment_is_found() {

@@ -18,7 +18,7 @@ use crate::inject::Lease;
 use crate::service::Used;
 
 /// A role that is never there; its name is what the server answers with. At most 63 bytes.
-pub(super) const SECOND_CONNECTION: &str = "a `transaction` has one connection, and no second one";
+pub(super) const SECOND_CONNECTION: &str = "a `transaction` has one connection and no second one";
 
 /// Begins a transaction and notes its id in a setting that ends with it: one round trip.
 const BEGIN: &str = "BEGIN; SELECT set_config('itest.transaction', pg_current_xact_id()::text, true)";

@@ -34,6 +34,8 @@ pub fn redis() -> Redis {
     Redis {
         common: Common::default(),
         version: None,
+        settings: Vec::new(),
+        image: None,
     }
 }
 
@@ -49,6 +51,8 @@ pub fn redis() -> Redis {
 pub struct Redis {
     common: Common,
     version: Option<String>,
+    settings: Vec<String>,
+    image: Option<String>,
 }
 
 impl Redis {
@@ -59,9 +63,29 @@ impl Redis {
         self
     }
 
+    /// Server settings such as `"maxmemory 64mb"`, as lines of `redis.conf`. Tests with other settings get another server.
+    /// With an external server they are an error: its settings aren't ours to change.
+    pub fn settings<S: Into<String>>(mut self, settings: impl IntoIterator<Item = S>) -> Self {
+        self.settings.extend(settings.into_iter().map(Into::into));
+        self
+    }
+
+    /// The image of its container, which must keep the official image's contract: `"redis/redis-stack-server:7.4.0-v0"`.
+    /// Other providers don't heed it.
+    pub fn image(mut self, image: impl Into<String>) -> Self {
+        self.image = Some(image.into());
+        self
+    }
+
     /// A server of the test's own, where every command is allowed.
     pub fn dedicated(mut self) -> Self {
         self.common.dedicated = true;
+        self
+    }
+
+    /// A container, whatever the configuration says.
+    pub fn docker(mut self) -> Self {
+        self.common.provider = Some(Provider::Docker);
         self
     }
 
@@ -82,6 +106,21 @@ impl Redis {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RedisServer {
     version: Option<String>,
+    settings: Vec<String>,
+    image: Option<String>,
+}
+
+impl RedisServer {
+    /// Whether somebody else's server may be what the test asks for.
+    fn check_external(&self) -> Result<()> {
+        let Some(setting) = self.settings.first() else {
+            return Ok(());
+        };
+        Err(Error::new(format!(
+            "the test asks for the server setting `{setting}`, and an external server's settings are not ours to change"
+        ))
+        .hint("set it on that server and take it out of the test, or write `redis(native, …)`"))
+    }
 }
 
 /// What a test needs to know to use its logical database.
@@ -121,6 +160,8 @@ impl Service for Redis {
     fn server(&self) -> RedisServer {
         RedisServer {
             version: self.version.clone(),
+            settings: self.settings.clone(),
+            image: self.image.clone(),
         }
     }
 
@@ -129,11 +170,11 @@ impl Service for Redis {
     }
 
     fn recipe(server: &RedisServer) -> Recipe {
-        Recipe::native(recipe::native(server))
+        Recipe::native(recipe::native(server)).or_docker(recipe::docker(server))
     }
 
     async fn connect(server: &RedisServer, endpoint: &Endpoint) -> Result<RedisSlices> {
-        RedisSlices::connect(server.version.as_deref(), endpoint).await
+        RedisSlices::connect(server, endpoint).await
     }
 
     fn url(grant: &RedisGrant) -> Result<String> {

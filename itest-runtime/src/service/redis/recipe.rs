@@ -1,12 +1,13 @@
 //! How to run Redis: nothing is written to disk, and only who knows the password gets in.
 
 use super::RedisServer;
-use crate::provider::{DeathSignal, Launch, NativeRecipe, Place, Program};
+use crate::provider::{ContainerLaunch, DeathSignal, DockerRecipe, Launch, NativeRecipe, Place, Program};
 
 /// 10,000 logical databases cost 5 MB; as many as leases are ever open at once will do.
 const DATABASES: u32 = 1024;
 
 pub(super) fn native(server: &RedisServer) -> NativeRecipe {
+    let settings = server.settings.clone();
     NativeRecipe {
         program: Program {
             name: "redis-server".to_owned(),
@@ -23,26 +24,59 @@ pub(super) fn native(server: &RedisServer) -> NativeRecipe {
             install: "install it: `apt-get install redis-server`, `brew install redis`, `dnf install redis`".to_owned(),
         },
         prepare: None,
-        launch: Box::new(launch),
+        launch: Box::new(move |place| launch(place, &settings)),
         refuses_root: false,
         death_signal: DeathSignal::Kill,
         sweep: None,
     }
 }
 
-/// The password is in a file, not among the arguments, which every user of the machine can see.
-fn launch(place: &Place) -> Launch {
+/// The official image's, where nothing else is asked for.
+const IMAGE: &str = "redis";
+/// Pinned: the same tests meet the same server next year.
+const TAG: &str = "8.2.2";
+/// In a container.
+const PORT: u16 = 6379;
+const CONTAINER_CONF: &str = "/usr/local/etc/itest-redis.conf";
+
+pub(super) fn docker(server: &RedisServer) -> DockerRecipe {
+    let settings = server.settings.clone();
+    DockerRecipe {
+        image: server.image.clone(),
+        launch: Box::new(move |password| launch_container(password, &settings)),
+        ..DockerRecipe::new(format!("{IMAGE}:{}", server.version.as_deref().unwrap_or(TAG)), PORT)
+    }
+}
+
+/// Only the published port leads to it, and that is on the loopback interface.
+fn launch_container(password: &str, settings: &[String]) -> ContainerLaunch {
+    let conf = format!("bind * -::*\nport {PORT}\n{}", conf(password, settings));
+    ContainerLaunch {
+        args: vec!["redis-server".to_owned(), CONTAINER_CONF.to_owned()],
+        files: vec![(CONTAINER_CONF.to_owned(), conf)],
+        ..ContainerLaunch::default()
+    }
+}
+
+fn launch(place: &Place, settings: &[String]) -> Launch {
     let dir = place.dir.display();
     let conf = format!(
-        "bind 127.0.0.1\nport {port}\nunixsocket {dir}/socket\nunixsocketperm 700\ndir {data}\nrequirepass {password}\n\
-         databases {DATABASES}\nsave \"\"\nappendonly no\ndaemonize no\nmaxclients 4000\n",
+        "bind 127.0.0.1\nport {port}\nunixsocket {dir}/socket\nunixsocketperm 700\ndir {data}\n{rest}",
         port = place.port,
         data = place.data.display(),
-        password = place.password,
+        rest = conf(&place.password, settings),
     );
     Launch {
         args: vec![format!("{dir}/redis.conf")],
         env: Vec::new(),
         files: vec![("redis.conf".to_owned(), conf)],
     }
+}
+
+/// The password is in a file, not among the arguments, which every user of the machine can see.
+fn conf(password: &str, settings: &[String]) -> String {
+    let own = format!(
+        "requirepass {password}\ndatabases {DATABASES}\nsave \"\"\nappendonly no\ndaemonize no\nmaxclients 4000\n"
+    );
+    settings.iter().fold(own, |conf, setting| format!("{conf}{setting}\n"))
 }

@@ -9,9 +9,19 @@ use crate::service::postgres::admin::{Admin, ident};
 use crate::service::postgres::grant::Address;
 use crate::service::postgres::{PgServer, external};
 
-impl PgSlices {
-    pub(in crate::service::postgres) async fn connect(server: &PgServer, endpoint: &Endpoint) -> Result<Self> {
-        let (address, owner, dedicated, database) = match endpoint {
+/// How the supervisor comes to a server.
+struct Way<'a> {
+    address: Address,
+    owner: String,
+    dedicated: bool,
+    database: String,
+    /// Unless the address says it: name and password.
+    user: Option<(&'static str, &'a str)>,
+}
+
+impl<'a> Way<'a> {
+    fn to(endpoint: &'a Endpoint) -> Result<Self> {
+        let (address, owner, dedicated, database, user) = match endpoint {
             Endpoint::Native {
                 place,
                 owner,
@@ -21,19 +31,55 @@ impl PgSlices {
                     sockets: place.dir.clone(),
                     port: place.port,
                 };
-                (address, owner.clone(), *dedicated, "postgres".to_owned())
+                (address, owner, *dedicated, "postgres".to_owned(), None)
             }
-            Endpoint::External { url, owner } => (
-                Address::External { url: url.clone() },
-                owner.clone(),
-                false,
-                database_of(url)?,
-            ),
+            Endpoint::Docker {
+                place,
+                owner,
+                dedicated,
+            } => {
+                let address = Address::Docker {
+                    host: place.host.clone(),
+                    port: place.port,
+                };
+                let user = ("postgres", place.password.as_str());
+                (address, owner, *dedicated, "postgres".to_owned(), Some(user))
+            }
+            Endpoint::External { url, owner } => {
+                let address = Address::External { url: url.clone() };
+                (address, owner, false, database_of(url)?, None)
+            }
         };
-        let admin = Admin::connect(address.options(&database, None)?, &owner).await?;
+        Ok(Self {
+            address,
+            owner: owner.clone(),
+            dedicated,
+            database,
+            user,
+        })
+    }
+}
+
+impl PgSlices {
+    pub(in crate::service::postgres) async fn connect(server: &PgServer, endpoint: &Endpoint) -> Result<Self> {
+        let Way {
+            address,
+            owner,
+            dedicated,
+            database,
+            user,
+        } = Way::to(endpoint)?;
+        let admin = Admin::connect(address.options(&database, user)?, &owner).await?;
         let rights = admin.rights().await?;
-        if matches!(address, Address::External { .. }) {
+        let is_ours = !matches!(address, Address::External { .. });
+        if !is_ours {
             external::check(&admin, server).await?;
+        }
+        if let Endpoint::Docker { place, .. } = endpoint {
+            external::check_version(&admin, server, &place.image).await?;
+            if rights.major >= 16 {
+                cheapen_passwords(&admin).await?;
+            }
         }
         if rights.major < 13 {
             return Err(Error::new(format!(
@@ -41,7 +87,6 @@ impl PgSlices {
                 rights.major
             )));
         }
-        let is_native = matches!(address, Address::Native { .. });
         let logins = match &address {
             Address::External { url } if !rights.superuser => {
                 let url = url::Url::parse(url).context(|| "ITEST_POSTGRES_URL is no URL")?;
@@ -52,10 +97,10 @@ impl PgSlices {
                     database,
                 }
             }
-            Address::External { .. } | Address::Native { .. } => Logins::Own,
+            Address::External { .. } | Address::Docker { .. } | Address::Native { .. } => Logins::Own,
         };
         // Dropping a database may take a while there, and no test has to wait for it.
-        let harvest = (!is_native && rights.create_databases).then(|| {
+        let harvest = (!is_ours && rights.create_databases).then(|| {
             let (admin, owner) = (admin.clone(), owner.clone());
             tokio::spawn(async move {
                 if let Err(error) = external::harvest(&admin, &owner).await {
@@ -64,7 +109,7 @@ impl PgSlices {
             })
         });
         let slices = Self {
-            strategy: if is_native && rights.major >= 15 {
+            strategy: if is_ours && rights.major >= 15 {
                 "STRATEGY file_copy"
             } else {
                 ""
@@ -79,7 +124,7 @@ impl PgSlices {
             logins,
             dedicated,
         };
-        if is_native {
+        if is_ours {
             let closed = "REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC".to_owned();
             slices
                 .admin
@@ -97,6 +142,21 @@ impl PgSlices {
         }
         Ok(slices)
     }
+}
+
+/// As a native server's configuration has it: SCRAM's 4096 rounds cost a debug build 61 ms for each connection, and these
+/// passwords are random and long. An image is asked for its version only when it runs.
+async fn cheapen_passwords(admin: &Admin) -> Result<()> {
+    for statement in [
+        "ALTER SYSTEM SET password_encryption = 'scram-sha-256'",
+        "ALTER SYSTEM SET scram_iterations = 1",
+        "SELECT pg_reload_conf()",
+    ] {
+        admin
+            .run("failed to set how passwords are kept", statement.to_owned())
+            .await?;
+    }
+    Ok(())
 }
 
 /// The database in a URL; by default it has the user's name.

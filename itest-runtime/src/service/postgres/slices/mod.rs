@@ -127,7 +127,7 @@ impl PgSlices {
 
     async fn connection<'a>(&self, slice: &'a mut PgSlice) -> Result<&'a mut PgConnection> {
         if slice.connection.is_none() {
-            let options = self.address.options(&slice.database, None)?;
+            let options = self.admin.options_in(&slice.database);
             let wanted = || "failed to connect to a slice";
             let mut connection = PgConnection::connect_with(&options).await.context(wanted)?;
             bound_locks(&mut connection).await.context(wanted)?;
@@ -271,9 +271,10 @@ impl Slices for PgSlices {
             CONNECTIONS
         };
         let mut granted = format!("ALTER ROLE {} RENAME TO {}", ident(&old), ident(&new));
-        // From one transaction to the next nothing else changes: on our own server none of them can be reached by a URL.
+        // From one transaction to the next nothing else changes where a socket needs no password: none of them can be reached
+        // by a URL.
         let as_before = slice.opened == Some(Isolation::Transaction) && spec.isolation == Isolation::Transaction;
-        if !as_before || matches!(self.address, Address::External { .. }) {
+        if !as_before || !matches!(self.address, Address::Native { .. }) {
             // A role may change settings of its own: they don't pass on to the next lease.
             granted.push_str(&format!(
                 "; ALTER ROLE {new} RESET ALL; ALTER ROLE {new} CONNECTION LIMIT {limit} PASSWORD {password}",
@@ -342,6 +343,14 @@ impl Slices for PgSlices {
 
     async fn abandon_template(&self, spec: &PgSpec) {
         self.abandon_draft(spec).await;
+    }
+
+    async fn mark_log(&self, mark: &str) -> bool {
+        let raised = format!("DO 'BEGIN RAISE LOG ''%'', ''{mark}''; END'");
+        self.admin
+            .run("failed to write to the server's log", raised)
+            .await
+            .is_ok()
     }
 
     fn owns_line(&self, grant: &PgGrant, line: &str) -> bool {

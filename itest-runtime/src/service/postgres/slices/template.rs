@@ -68,7 +68,7 @@ impl PgSlices {
             self.admin.run("failed to lock the builder out", locked).await?;
         }
         self.admin.end_sessions(&draft).await?;
-        let mut connection = PgConnection::connect_with(&self.address.options(&draft, None)?)
+        let mut connection = PgConnection::connect_with(&self.admin.options_in(&draft))
             .await
             .context(|| "failed to look at a template")?;
         let sequences = Sequences::read(&mut connection).await?;

@@ -1,23 +1,6 @@
-//! What a provider needs in order to run a service.
+//! What it takes to run a service as a process of this machine.
 
 use std::path::{Path, PathBuf};
-
-use crate::error::{Context, Error, Result};
-
-/// How each provider runs a service.
-#[derive(Default)]
-pub struct Recipe {
-    /// As a process of this machine; none if the service can't be run so.
-    pub native: Option<NativeRecipe>,
-}
-
-impl std::fmt::Debug for Recipe {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Recipe")
-            .field("native", &self.native.as_ref().map(|native| &native.program))
-            .finish()
-    }
-}
 
 /// How to run a service as a process of this machine.
 pub struct NativeRecipe {
@@ -33,13 +16,6 @@ pub struct NativeRecipe {
     pub death_signal: DeathSignal,
     /// Removes what the server leaves outside its folder if it is killed. Called when it is gone, while its folder is there.
     pub sweep: Option<fn(&Place)>,
-}
-
-impl Recipe {
-    /// A process of this machine, and nothing else.
-    pub fn native(native: NativeRecipe) -> Self {
-        Self { native: Some(native) }
-    }
 }
 
 impl NativeRecipe {
@@ -120,47 +96,6 @@ pub struct Place {
     pub version: u32,
 }
 
-/// Where a running server can be reached.
-#[derive(Clone)]
-pub enum Endpoint {
-    /// A process of this machine, which is the supervisor's own.
-    Native {
-        /// Where it lives.
-        place: Place,
-        /// Eight hexadecimal digits that name this use of the server, on every machine.
-        owner: String,
-        /// Whether it serves one test alone.
-        dedicated: bool,
-    },
-    /// Somebody else's server, which other machines may use, too.
-    External {
-        /// Its URL.
-        url: String,
-        /// Eight hexadecimal digits that name this use of the server, on every machine.
-        owner: String,
-    },
-}
-
-impl Endpoint {
-    /// `host:port`, for a service that listens on [`Place::port`] of the loopback interface.
-    ///
-    /// # Errors
-    /// When an external server's URL names no host, or no port.
-    pub fn address(&self) -> Result<String> {
-        match self {
-            Self::Native { place, .. } => Ok(format!("127.0.0.1:{}", place.port)),
-            Self::External { url, .. } => {
-                let parsed = url::Url::parse(url).context(|| "the external server's URL can't be parsed")?;
-                let (host, port) = parsed
-                    .host_str()
-                    .zip(parsed.port_or_known_default())
-                    .ok_or_else(|| Error::new(format!("{} names no host or no port", crate::spec::redacted(url))))?;
-                Ok(format!("{host}:{port}"))
-            }
-        }
-    }
-}
-
 /// Never shows the password.
 impl std::fmt::Debug for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -168,21 +103,5 @@ impl std::fmt::Debug for Place {
             .field("dir", &self.dir)
             .field("port", &self.port)
             .finish_non_exhaustive()
-    }
-}
-
-/// Never shows a password.
-impl std::fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Native { place, .. } => f
-                .debug_struct("Native")
-                .field("dir", &place.dir)
-                .finish_non_exhaustive(),
-            Self::External { url, .. } => f
-                .debug_struct("External")
-                .field("url", &crate::spec::redacted(url))
-                .finish_non_exhaustive(),
-        }
     }
 }

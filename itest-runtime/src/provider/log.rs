@@ -5,13 +5,12 @@ use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-use super::user::ServerUser;
 use crate::error::{Context, Result};
 
 /// More than this isn't read for one diagnosis.
 const MOST: u64 = 4 << 20;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Log(PathBuf);
 
 impl Log {
@@ -19,16 +18,19 @@ impl Log {
         Self(path)
     }
 
+    #[cfg(feature = "native")]
+    pub(super) fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+
     /// Opened for appending: two handles write to it.
-    pub(super) fn create(&self, user: ServerUser) -> Result<File> {
-        let file = fs::OpenOptions::new()
+    pub(super) fn create(&self) -> Result<File> {
+        fs::OpenOptions::new()
             .create_new(true)
             .append(true)
             .mode(0o600)
             .open(&self.0)
-            .context(|| format!("failed to create {}", self.0.display()))?;
-        user.own(&self.0)?;
-        Ok(file)
+            .context(|| format!("failed to create {}", self.0.display()))
     }
 
     pub(super) fn length(&self) -> u64 {

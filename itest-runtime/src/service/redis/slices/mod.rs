@@ -1,19 +1,19 @@
 //! The supervisor's end: logical databases and their users.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::time::Duration;
+mod connect;
 
-use redis::aio::{MultiplexedConnection, MultiplexedConnection as Connection};
-use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, cmd};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use redis::aio::MultiplexedConnection;
+use redis::cmd;
 
 use super::RedisGrant;
 use super::access::{Rules, set_user};
-use super::databases::{count, flush};
+use super::databases::flush;
 use super::external::Claims;
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
-use crate::provider::Endpoint;
 use crate::service::{LeaseName, Recycled, Slices, Used};
 
 /// What a lease waits for in vain when the server has too few logical databases.
@@ -21,6 +21,12 @@ pub(super) const FULL: &str = "no logical database of the Redis server is free";
 
 /// The longest name of a user: Redis has no limit, people do.
 const NAME_LIMIT: usize = 100;
+
+/// How long another test's script may keep everybody out: the server says so after it ran for 5 s, and the end of that
+/// test's lease ends it.
+const BUSY: Duration = Duration::from_secs(20);
+/// How often it is tried meanwhile.
+const TRY: Duration = Duration::from_millis(10);
 
 /// Makes, grants and recycles logical databases on one server.
 #[derive(Debug)]
@@ -68,80 +74,6 @@ pub struct RedisSlice {
 }
 
 impl RedisSlices {
-    pub(super) async fn connect(version: Option<&str>, endpoint: &Endpoint) -> Result<Self> {
-        match endpoint {
-            Endpoint::Native {
-                place,
-                owner,
-                dedicated,
-            } => {
-                let socket = place.dir.join("socket");
-                let settings = RedisConnectionInfo::default().set_password(&place.password);
-                let info = ConnectionAddr::Unix(socket.clone())
-                    .into_connection_info()
-                    .context(|| "failed to address the server")?
-                    .set_redis_settings(settings);
-                let mut admin = open(info, owner).await?;
-                let address = Address {
-                    server: format!("redis://127.0.0.1:{}", place.port),
-                    socket: Some(socket),
-                };
-                if *dedicated {
-                    return Ok(Self {
-                        admin,
-                        address,
-                        databases: Databases::Dedicated,
-                        users: Users::Everything,
-                    });
-                }
-                let rules = Rules::find(&mut admin)
-                    .await
-                    .context(|| "failed to look up the server's commands")?;
-                let count = count(&mut admin).await?;
-                let databases = Databases::Own {
-                    count,
-                    taken: Mutex::default(),
-                };
-                Ok(Self {
-                    admin,
-                    address,
-                    databases,
-                    users: Users::Own(rules),
-                })
-            }
-            Endpoint::External { url, owner } => {
-                let info = url
-                    .as_str()
-                    .into_connection_info()
-                    .context(|| "ITEST_REDIS_URL is no Redis URL")?;
-                let (user, password) = (info.redis_settings().username(), info.redis_settings().password());
-                let (user, password) = (
-                    user.unwrap_or_default().to_owned(),
-                    password.unwrap_or_default().to_owned(),
-                );
-                let home = u32::try_from(info.redis_settings().db()).unwrap_or(0);
-                let mut admin = open(info, owner).await?;
-                check_version(&mut admin, version).await?;
-                let users = match Rules::find(&mut admin).await {
-                    Ok(rules) => Users::Own(rules),
-                    Err(_) => Users::UrlUser { user, password },
-                };
-                let count = count(&mut admin).await?;
-                let claims = Claims::open(admin.clone(), owner, home, count).await?;
-                let address = Address {
-                    server: url.clone(),
-                    socket: None,
-                };
-                Ok(Self {
-                    admin,
-                    address,
-                    databases: Databases::Claimed(claims),
-                    users,
-                })
-            }
-        }
-    }
-
     /// Cuts off everybody who uses a database, by the user's name or else by the database they are in.
     async fn cut_off(&self, slice: &mut RedisSlice) -> Result<()> {
         let mut admin = self.admin.clone();
@@ -150,7 +82,7 @@ impl RedisSlices {
             delete.arg("DELUSER").arg(&user);
             let mut deleted = delete.query_async::<()>(&mut admin).await;
             // A script that never ends keeps everybody out, and nobody else may kill it.
-            if deleted.as_ref().is_err_and(|error| error.code() == Some("BUSY")) {
+            if is_busy(&deleted) {
                 let _ = cmd("SCRIPT").arg("KILL").query_async::<()>(&mut admin).await;
                 deleted = delete.query_async(&mut admin).await;
             }
@@ -176,44 +108,20 @@ impl RedisSlices {
     }
 }
 
-/// The connection's name is the sign that its supervisor lives; it ends when that does.
-async fn open(info: redis::ConnectionInfo, owner: &str) -> Result<Connection> {
-    let client = Client::open(info).context(|| "failed to address the server")?;
-    let config = redis::AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(Duration::from_secs(5)))
-        .set_response_timeout(Some(Duration::from_secs(30)));
-    let mut connection = client
-        .get_multiplexed_async_connection_with_config(&config)
-        .await
-        .context(|| "failed to connect")?;
-    let mut name = cmd("CLIENT");
-    name.arg("SETNAME").arg(format!("itest:{owner}"));
-    if let Err(error) = name.query_async::<()>(&mut connection).await {
-        tracing::info!(%error, "the server gives our connection no name");
+/// Makes a user, and waits for scripts that keep everybody out.
+async fn make_user(mut admin: MultiplexedConnection, name: &str, rules: &[String]) -> redis::RedisResult<()> {
+    let deadline = Instant::now() + BUSY;
+    loop {
+        let made = set_user(name, rules).query_async(&mut admin).await;
+        if !is_busy(&made) || Instant::now() > deadline {
+            return made;
+        }
+        tokio::time::sleep(TRY).await;
     }
-    Ok(connection)
 }
 
-/// Somebody else's server can't be made what the test asks for.
-async fn check_version(admin: &mut Connection, wanted: Option<&str>) -> Result<()> {
-    let Some(wanted) = wanted else { return Ok(()) };
-    let info: String = cmd("INFO")
-        .arg("server")
-        .query_async(admin)
-        .await
-        .context(|| "failed to look up the server's version")?;
-    let found = info
-        .lines()
-        .find_map(|line| line.strip_prefix("redis_version:"))
-        .unwrap_or("unknown")
-        .trim();
-    if found == wanted || found.starts_with(&format!("{wanted}.")) {
-        return Ok(());
-    }
-    Err(Error::new(format!(
-        "the test asks for Redis {wanted}, and the external server is {found}"
-    ))
-    .hint("set ITEST_REDIS_URL to a server of that version, or write `redis(native, …)`"))
+fn is_busy(outcome: &redis::RedisResult<()>) -> bool {
+    outcome.as_ref().is_err_and(|error| error.code() == Some("BUSY"))
 }
 
 /// The ids of the clients in one database, out of what `CLIENT LIST` says.
@@ -267,8 +175,7 @@ impl Slices for RedisSlices {
             .into_iter()
             .chain(rules)
             .collect();
-        set_user(&user, &rules)
-            .query_async::<()>(&mut self.admin.clone())
+        make_user(self.admin.clone(), &user, &rules)
             .await
             .context(|| "failed to make a user for the test")?;
         let granted = grant(user.clone(), password);

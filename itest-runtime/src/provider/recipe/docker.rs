@@ -1,0 +1,119 @@
+//! What it takes to run a service in a container.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How to run a service in a container.
+pub struct DockerRecipe {
+    /// The image that the test asks for, such as `postgis/postgis:17-3.5`; a person's setting gives way to it.
+    pub image: Option<String>,
+    /// The image where neither the test nor a setting names one.
+    pub default_image: String,
+    /// The ports that are published, as the container knows them; the first is the service's own.
+    pub ports: Vec<u16>,
+    /// Arguments, files and the like, with the password that the server shall have.
+    pub launch: Box<dyn Fn(&str) -> ContainerLaunch + Send + Sync>,
+    /// Whether a test may stop the container and start it again: that it ended is then no failure.
+    pub may_pause: bool,
+}
+
+/// How to start a container.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ContainerLaunch {
+    /// What the image runs instead of its own entry point.
+    pub entrypoint: Option<String>,
+    /// The arguments, instead of the image's own; its own if there are none.
+    pub args: Vec<String>,
+    /// Environment variables.
+    pub env: Vec<(String, String)>,
+    /// Files to put into the container before it starts: absolute paths, and contents. Every user in it can read them.
+    pub files: Vec<(String, String)>,
+    /// Folders that are kept in memory, besides the image's volumes.
+    pub tmpfs: Vec<String>,
+    /// The user that the container's process runs as, if not the image's own.
+    pub user: Option<String>,
+    /// Whether the container gets all rights of the machine.
+    pub privileged: bool,
+    /// The size of the container's `/dev/shm`, in bytes.
+    pub shm_size: Option<u64>,
+}
+
+/// Where a container can be reached.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerPlace {
+    /// The engine's name of the container.
+    pub id: String,
+    /// The image that it was made of.
+    pub image: String,
+    /// The host on which its ports are published.
+    pub host: String,
+    /// The published ports: as the container knows them, and as the host does.
+    pub ports: BTreeMap<u16, u16>,
+    /// The host's port of the service itself.
+    pub port: u16,
+    /// The server's password.
+    pub password: String,
+}
+
+impl ContainerPlace {
+    /// `host:port` of the service itself.
+    pub fn address(&self) -> String {
+        authority(&self.host, self.port)
+    }
+}
+
+/// `host:port`, with brackets around an IPv6 address.
+pub(crate) fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+/// Never shows the password.
+impl fmt::Debug for ContainerPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContainerPlace")
+            .field("id", &self.id)
+            .field("image", &self.image)
+            .field("host", &self.host)
+            .field("ports", &self.ports)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for DockerRecipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DockerRecipe")
+            .field("image", self.image.as_ref().unwrap_or(&self.default_image))
+            .field("ports", &self.ports)
+            .finish_non_exhaustive()
+    }
+}
+
+impl DockerRecipe {
+    /// A container of this image, which publishes one port and needs nothing else.
+    pub fn new(image: impl Into<String>, port: u16) -> Self {
+        Self {
+            image: None,
+            default_image: image.into(),
+            ports: vec![port],
+            launch: Box::new(|_| ContainerLaunch::default()),
+            may_pause: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_host_gets_brackets() {
+        assert_eq!(authority("localhost", 80), "localhost:80");
+        assert_eq!(authority("::1", 80), "[::1]:80");
+    }
+}
