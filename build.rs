@@ -1,17 +1,42 @@
-//! Tells the tests of this repository whether memcached is installed. Not part of the published crate.
+//! Tells the tests of this repository what this machine has. Not part of the published crate.
 
 use std::env;
+use std::process::{Command, Stdio};
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=ITEST_MEMCACHED_BIN");
     println!("cargo::rerun-if-env-changed=ITEST_MEMCACHED_URL");
-    println!("cargo::rustc-check-cfg=cfg(has_memcached)");
+    println!("cargo::rerun-if-env-changed=DOCKER_HOST");
+    // Set anew by `cargo xtask` whenever it has made images.
+    println!("cargo::rerun-if-env-changed=TEST_IMAGES");
+    println!("cargo::rustc-check-cfg=cfg(has_memcached, has_images, has_compose)");
     let told = ["ITEST_MEMCACHED_BIN", "ITEST_MEMCACHED_URL"]
         .iter()
         .any(|name| env::var_os(name).is_some());
-    let path = env::var_os("PATH").unwrap_or_default();
-    if told || env::split_paths(&path).any(|folder| folder.join("memcached").is_file()) {
+    if told || in_path("memcached") {
         println!("cargo::rustc-cfg=has_memcached");
     }
+    if in_path("docker") && works("docker", &["image", "inspect", "localhost/itest-toolbox:1"]) {
+        println!("cargo::rustc-cfg=has_images");
+        if works("docker", &["compose", "version"]) || works("docker-compose", &["version"]) {
+            println!("cargo::rustc-cfg=has_compose");
+        }
+    }
+}
+
+fn in_path(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+fn works(program: &str, args: &[&str]) -> bool {
+    let quiet = || Stdio::null();
+    Command::new(program)
+        .args(args)
+        .stdin(quiet())
+        .stdout(quiet())
+        .stderr(quiet())
+        .status()
+        .is_ok_and(|status| status.success())
 }

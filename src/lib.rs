@@ -320,7 +320,7 @@
 //!         &self.common
 //!     }
 //!
-//!     fn server(&self) -> Option<u32> {
+//!     fn server(&self, _: &TestContext) -> Option<u32> {
 //!         self.megabytes
 //!     }
 //!
@@ -450,6 +450,13 @@ extern crate self as itest;
 
 pub use itest_macros::{integration, test};
 pub use itest_runtime::{Context, Error, Inject, Lease, Result, Url, provider, service, spec};
+
+#[cfg(feature = "docker")]
+pub use itest_runtime::provider::ExecOutput;
+#[cfg(feature = "docker")]
+pub use itest_runtime::service::compose::ComposeHandle;
+#[cfg(feature = "docker")]
+pub use itest_runtime::service::container::{ContainerHandle, wait};
 
 #[doc(hidden)]
 pub use itest_runtime::__private;

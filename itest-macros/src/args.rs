@@ -17,10 +17,12 @@ pub(crate) struct Args {
     pub(crate) options: Vec<OptionArg>,
 }
 
-/// `billing = my::service(depth = 2)`.
+/// `mail = container("mailhog/mailhog", "v1.0.1", port = 1025)`.
 pub(crate) struct ServiceArg {
     pub(crate) instance: Option<Ident>,
     pub(crate) path: Path,
+    /// What the function of that path is called with.
+    pub(crate) values: Vec<Expr>,
     pub(crate) calls: Vec<Call>,
 }
 
@@ -109,17 +111,41 @@ impl ServiceArg {
         let path = input
             .call(Path::parse_mod_style)
             .map_err(|error| syn::Error::new(error.span(), EXPECTED))?;
-        let mut calls = Vec::new();
+        let (mut values, mut calls) = (Vec::new(), Vec::new());
         if input.peek(token::Paren) {
             let inside;
             parenthesized!(inside in input);
             parse_each(&inside, errors, |input, _| {
+                if input.peek(Lit) {
+                    let value = input.parse()?;
+                    return push_value(value, &path, &mut values, &calls);
+                }
                 calls.push(Call::parse(input)?);
                 Ok(())
             });
         }
-        Ok(Self { instance, path, calls })
+        Ok(Self {
+            instance,
+            path,
+            values,
+            calls,
+        })
     }
+}
+
+fn push_value(value: Expr, path: &Path, values: &mut Vec<Expr>, calls: &[Call]) -> syn::Result<()> {
+    if let Some(Call { method, .. }) = calls.last() {
+        let name = path.segments.last().map(|segment| segment.ident.to_string());
+        let name = name.unwrap_or_default();
+        return Err(syn::Error::new_spanned(
+            value,
+            format!(
+                "a value without a name stands after the option `{method}`; write it first, as in `{name}(\"...\", {method})`"
+            ),
+        ));
+    }
+    values.push(value);
+    Ok(())
 }
 
 impl Call {

@@ -2,7 +2,7 @@
 
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{Ident, Path};
+use syn::{Expr, Ident, Path};
 
 use crate::args::{Call, ServiceArg};
 use crate::errors::Errors;
@@ -11,6 +11,7 @@ use crate::params::Param;
 pub(crate) struct Service {
     pub(crate) instance: Option<Ident>,
     pub(crate) path: Path,
+    pub(crate) values: Vec<Expr>,
     pub(crate) calls: Vec<Call>,
     /// Whether a parameter has this instance's name, so that no other can get it.
     pub(crate) claimed: bool,
@@ -29,12 +30,19 @@ impl Service {
         services
     }
 
-    fn of(ServiceArg { instance, path, calls }: ServiceArg, params: &[Param]) -> Self {
+    fn of(arg: ServiceArg, params: &[Param]) -> Self {
+        let ServiceArg {
+            instance,
+            path,
+            values,
+            calls,
+        } = arg;
         let has_name = |param: &Param| instance.as_ref().is_some_and(|name| same(name, &param.ident));
         let claimed = params.iter().any(|param| param.is_injected() && has_name(param));
         Self {
             instance,
             path,
+            values,
             calls,
             claimed,
         }
@@ -42,6 +50,17 @@ impl Service {
 
     pub(crate) fn is_instance(&self, name: &Ident) -> bool {
         self.instance.as_ref().is_some_and(|instance| same(instance, name))
+    }
+
+    pub(crate) fn is_labelled(&self, name: &Ident) -> bool {
+        self.label().is_some_and(|label| same(label, name))
+    }
+
+    /// What the test calls it: the instance's name, or the function's.
+    pub(crate) fn label(&self) -> Option<&Ident> {
+        self.instance
+            .as_ref()
+            .or_else(|| self.path.segments.last().map(|segment| &segment.ident))
     }
 
     fn has_path_of(&self, other: &Self) -> bool {

@@ -52,5 +52,7 @@ pub mod __private {
         pub use crate::service::postgres;
         #[cfg(feature = "redis")]
         pub use crate::service::redis;
+        #[cfg(feature = "docker")]
+        pub use crate::service::{compose, container};
     }
 }

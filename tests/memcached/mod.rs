@@ -66,7 +66,7 @@ impl Service for Memcached {
         &self.common
     }
 
-    fn server(&self) -> Server {
+    fn server(&self, _: &TestContext) -> Server {
         Server {
             megabytes: self.megabytes,
         }

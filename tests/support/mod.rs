@@ -7,6 +7,7 @@
     reason = "each test file is a program of its own and uses its own part of this"
 )]
 
+pub(crate) mod docker;
 pub(crate) mod notes;
 pub(crate) mod outside;
 
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 /// How long anything here may take before the test fails.
@@ -179,6 +182,29 @@ pub(crate) async fn wait_until(wanted: &str, mut missing: impl FnMut() -> Option
         assert!(Instant::now() < deadline, "waited in vain: {wanted}; {last}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// Polls until it succeeds; what went wrong last is said when time is up.
+pub(crate) async fn wait_for<T, F: Future<Output = anyhow::Result<T>>>(wanted: &str, mut poll: impl FnMut() -> F) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match poll().await {
+            Ok(found) => return found,
+            Err(last) => assert!(Instant::now() < deadline, "waited in vain: {wanted}; {last:#}"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Everything that a web server answers.
+pub(crate) async fn http_get(address: &str, path: &str) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    anyhow::ensure!(!answer.is_empty(), "the connection was closed without an answer");
+    Ok(answer)
 }
 
 /// A folder of this repository.

@@ -159,9 +159,11 @@ fn lent(test: &Test) -> impl Iterator<Item = Ident> {
         .map(|(param, ..)| variable(param))
 }
 
-/// The service that `param` gets its value from because it has its name.
+/// The service that `param` gets its value from because it has its name: an instance's, or else a function's. What a name
+/// was given to is for that parameter alone; an unnamed service may serve others by their types.
 fn claimed(test: &Test, param: &Param) -> Option<usize> {
-    test.services
-        .iter()
+    let services = || test.services.iter();
+    services()
         .position(|service| service.is_instance(&param.ident))
+        .or_else(|| services().position(|service| service.is_labelled(&param.ident)))
 }

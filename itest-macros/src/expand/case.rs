@@ -63,7 +63,7 @@ fn duration(duration: Duration) -> TokenStream {
     quote! { ::core::time::Duration::new(#seconds, #nanoseconds) }
 }
 
-pub(super) fn optional(value: Option<TokenStream>) -> TokenStream {
+fn optional(value: Option<TokenStream>) -> TokenStream {
     value.map_or_else(
         || quote! { ::core::option::Option::None },
         |value| quote! { ::core::option::Option::Some(#value) },

@@ -5,7 +5,6 @@ use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Expr, Ident, Index, Path};
 
-use super::case::optional;
 use super::{moved_to, shown_at};
 use crate::args::{Call, Given};
 use crate::instances::Service;
@@ -13,14 +12,14 @@ use crate::instances::Service;
 /// `(first, (second, (third, ())))`: what a slot each becomes a lease each.
 pub(super) fn slots(services: &[Service], itest: &TokenStream) -> TokenStream {
     list(services.iter().map(|service| {
-        let instance = optional(service.instance.as_ref().map(|name| {
-            let name = name.unraw().to_string();
-            quote! { #name }
-        }));
+        let label = service
+            .label()
+            .map(|label| label.unraw().to_string())
+            .unwrap_or_default();
         let builder = builder(service, itest);
         let place = shown_at(&service.path);
         let itest = moved_to(place, itest);
-        quote_spanned! {place=> #itest::Slot::new(#instance, #builder) }
+        quote_spanned! {place=> #itest::Slot::new(#label, #builder) }
     }))
 }
 
@@ -41,8 +40,11 @@ pub(super) fn lease(leases: &Ident, index: usize) -> TokenStream {
 
 /// What the supervisor needs of each service.
 pub(super) fn drivers(services: &[Service], itest: &TokenStream) -> TokenStream {
-    let drivers = services.iter().map(|Service { path, .. }| {
-        let builder = builder_path(path, itest);
+    let drivers = services.iter().map(|Service { path, values, .. }| {
+        let mut builder = builder_path(path, itest);
+        if !values.is_empty() {
+            builder = quote! { || #builder(#(#values),*) };
+        }
         let place = shown_at(path);
         let itest = moved_to(place, itest);
         quote_spanned! {place=> #itest::Driver::of(#builder) }
@@ -68,7 +70,8 @@ fn builder_path(path: &Path, itest: &TokenStream) -> TokenStream {
 
 fn builder(service: &Service, itest: &TokenStream) -> TokenStream {
     let path = builder_path(&service.path, itest);
-    let arguments = quote_spanned! {shown_at(&service.path)=> () };
+    let values = &service.values;
+    let arguments = quote_spanned! {shown_at(&service.path)=> (#(#values),*) };
     let calls = service.calls.iter().map(|given| call(given, itest));
     quote! { #path #arguments #(#calls)* }
 }

@@ -48,6 +48,23 @@ fn an_option_may_be_any_expression() {
 }
 
 #[test]
+fn values_without_a_name_come_first() {
+    let test = read(
+        quote! { mail = container("mail", "1", port = 25), stack("a.yml") },
+        quote! { fn t() {} },
+    )
+    .expect("no mistakes");
+    let values: Vec<_> = test.services.iter().map(|service| service.values.len()).collect();
+    assert_eq!(values, [2, 1]);
+    assert_eq!(
+        mistakes(quote! { my::stack(dedicated, "a.yml") }),
+        [
+            "a value without a name stands after the option `dedicated`; write it first, as in `stack(\"...\", dedicated)`"
+        ]
+    );
+}
+
+#[test]
 fn nothing_at_all_is_refused() {
     assert_eq!(
         mistakes(quote! {}),
@@ -80,7 +97,7 @@ fn a_missing_comma_is_seen() {
 
 #[test]
 fn a_mistake_does_not_hide_the_next_one() {
-    let args = quote! { postgres(version =, "16", fixtures(), fixtures("a" "b")), timeout = "soon", retries = "many" };
+    let args = quote! { postgres(version =, [16], fixtures(), fixtures("a" "b")), timeout = "soon", retries = "many" };
     assert_eq!(
         mistakes(args),
         [

@@ -15,6 +15,21 @@ fn a_parameter_claims_the_instance_of_its_name() {
 }
 
 #[test]
+fn a_parameter_may_have_the_name_of_a_service_that_has_none_of_its_own() {
+    let test = read(
+        quote! { my::mail, search },
+        quote! { fn t(mail: &Handle, other: Url<Search>) {} },
+    );
+    let services = test.expect("no mistakes").services;
+    let labels: Vec<_> = services.iter().filter_map(|service| service.label()).collect();
+    assert_eq!(labels, ["mail", "search"]);
+    assert!(
+        services.iter().all(|service| !service.claimed),
+        "each may serve others, too"
+    );
+}
+
+#[test]
 fn like_services_need_names() {
     assert_eq!(
         mistakes(quote! { my::svc, redis, my::svc(depth = 2) }),

@@ -34,7 +34,7 @@ fn mistakes_of(args: TokenStream, function: TokenStream) -> Vec<String> {
 fn every_message_says_what_to_write_instead_in_forty_words_at_most() {
     let messages = mistakes_of(
         quote! {
-            postgres(version = , "x", fixtures(), a b), postgres, postgres, 3, one =, one = redis, one = redis, redis,
+            postgres(version = , [16], fixtures(), a, "x", a b), postgres, postgres, 3, one =, one = redis, one = redis, redis,
             timeout, timeout = "soon", retries = -1, retries = 2, retry_delay = 5, flavor = "mint", worker_threads = 0,
             crate = 1, colour = "red", flavour = "multi_thread"
         },

@@ -19,14 +19,14 @@ pub(crate) type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + 'a
 /// One declared service.
 #[derive(Debug, Clone)]
 pub struct Slot<S> {
-    name: Option<&'static str>,
+    label: &'static str,
     service: S,
 }
 
 impl<S> Slot<S> {
-    /// A service, and the name that the test gives this instance.
-    pub fn new(name: Option<&'static str>, service: S) -> Self {
-        Self { name, service }
+    /// A service, and what the test calls it.
+    pub fn new(label: &'static str, service: S) -> Self {
+        Self { label, service }
     }
 }
 
@@ -86,14 +86,15 @@ impl<S: Service, T: Declared> Declared for (Slot<S>, T) {
     type Leases = (Lease<S>, T::Leases);
 
     fn requests(&self, test: &TestContext, choose: Choose<'_>, into: &mut Vec<Claimed>) -> Result<()> {
-        let Slot { name, service } = &self.0;
+        let Slot { label, service } = &self.0;
         let json = || format!("the options of `{}` have no JSON form", S::NAME);
         let request = Request {
             service: S::NAME.to_owned(),
-            label: name.unwrap_or(S::NAME).to_owned(),
-            server: serde_json::to_value(service.server()).context(json)?,
+            label: (*label).to_owned(),
+            server: serde_json::to_value(service.server(test)).context(json)?,
             slice: serde_json::to_value(service.slice(test)?).context(json)?,
             dedicated: service.common().dedicated,
+            once_per_run: S::ONCE_PER_RUN,
             provision: choose(S::NAME, service.common().provider)?,
         };
         into.push(Claimed {
@@ -116,16 +117,11 @@ impl<S: Service, T: Declared> Declared for (Slot<S>, T) {
     }
 
     fn leases(self, test: &TestContext, grants: &mut dyn Iterator<Item = Value>) -> Result<Self::Leases> {
-        let (Slot { name, service }, rest) = self;
+        let (Slot { label, service }, rest) = self;
         let value = grants
             .next()
             .ok_or_else(|| Error::new("the supervisor granted too little"))?;
-        let lease = Lease::new(
-            name.unwrap_or(S::NAME).to_owned(),
-            service,
-            test.clone(),
-            grant::<S>(value)?,
-        );
+        let lease = Lease::new(label.to_owned(), service, test.clone(), grant::<S>(value)?);
         Ok((lease, rest.leases(test, grants)?))
     }
 }
@@ -206,7 +202,7 @@ fn with_url_file(command: String, folder: &Path, url: &str) -> Option<String> {
     label = "no service that it may come from makes a value of this type",
     note = "declare the service that makes it: a `postgres` makes `sqlx::PgPool`, `sqlx::PgConnection`, `sqlx::Transaction`, \
             `PgConnectOptions`, `Url<Postgres>`; a `redis` makes `redis::Client`, `MultiplexedConnection`, `ConnectionManager`, \
-            `Url<Redis>`",
+            `Url<Redis>`; a `container` makes `ContainerHandle`, a `compose` makes `ComposeHandle`",
     note = "a parameter with the name of an instance gets its value from that instance, and no other parameter does",
     note = "implement `itest::Inject` for types of your own; the versions of sqlx and redis must be those that itest uses"
 )]

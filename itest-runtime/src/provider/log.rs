@@ -10,8 +10,11 @@ use crate::error::{Context, Result};
 /// More than this isn't read for one diagnosis.
 const MOST: u64 = 4 << 20;
 
+/// As many lines are a server's last words.
+const LAST: usize = 12;
+
 #[derive(Debug, Clone)]
-pub(super) struct Log(PathBuf);
+pub(crate) struct Log(PathBuf);
 
 impl Log {
     pub(super) fn new(path: PathBuf) -> Self {
@@ -33,11 +36,11 @@ impl Log {
             .context(|| format!("failed to create {}", self.0.display()))
     }
 
-    pub(super) fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         fs::metadata(&self.0).map_or(0, |metadata| metadata.len())
     }
 
-    pub(super) fn since(&self, offset: u64) -> Vec<String> {
+    pub(crate) fn since(&self, offset: u64) -> Vec<String> {
         let read = || -> std::io::Result<Vec<u8>> {
             let mut file = File::open(&self.0)?;
             file.seek(SeekFrom::Start(offset.max(self.length().saturating_sub(MOST))))?;
@@ -49,8 +52,9 @@ impl Log {
         String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
     }
 
-    pub(super) fn tail(&self, lines: usize) -> Vec<String> {
+    /// The last few lines.
+    pub(crate) fn last_words(&self) -> Vec<String> {
         let mut all = self.since(self.length().saturating_sub(64 << 10));
-        all.split_off(all.len().saturating_sub(lines))
+        all.split_off(all.len().saturating_sub(LAST))
     }
 }

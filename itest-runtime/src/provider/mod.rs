@@ -3,6 +3,7 @@
 #[cfg(feature = "docker")]
 pub(crate) mod docker;
 pub(crate) mod external;
+mod instance;
 #[cfg(any(feature = "native", feature = "docker"))]
 mod log;
 #[cfg(feature = "native")]
@@ -13,126 +14,20 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+#[cfg(feature = "docker")]
+pub use docker::ExecOutput;
+#[cfg(feature = "docker")]
+pub(crate) use docker::{Condition, Control};
+pub(crate) use instance::Instance;
 pub(crate) use recipe::authority;
 pub use recipe::{
-    ContainerLaunch, ContainerPlace, DeathSignal, DockerRecipe, Endpoint, Launch, NativeRecipe, Place, Prepare,
-    PrepareArgs, Program, Recipe,
+    ComposePlace, ComposeRecipe, ContainerLaunch, ContainerPlace, DeathSignal, DockerRecipe, Endpoint, Launch,
+    NativeRecipe, Place, Prepare, PrepareArgs, Program, Recipe,
 };
 
 use crate::error::{Error, Result};
 use crate::os::ProcessId;
 use crate::spec::{DockerWish, NativeWish, Provision};
-
-/// A running server, as its provider sees it.
-#[derive(Debug)]
-pub(crate) enum Instance {
-    #[cfg(feature = "native")]
-    Native(native::NativeServer),
-    #[cfg(feature = "docker")]
-    Docker(docker::Container),
-    External,
-}
-
-impl Instance {
-    /// Whether it is somebody else's.
-    pub(crate) fn is_external(&self) -> bool {
-        matches!(self, Self::External)
-    }
-
-    /// The process to be ended where no parent-death signal does it.
-    pub(crate) fn process(&self) -> Option<ProcessId> {
-        match self {
-            #[cfg(feature = "native")]
-            Self::Native(server) => server.process(),
-            #[cfg(feature = "docker")]
-            Self::Docker(_) => None,
-            Self::External => None,
-        }
-    }
-
-    /// The last lines that the server wrote.
-    pub(crate) fn last_words(&self) -> Vec<String> {
-        match self {
-            #[cfg(feature = "native")]
-            Self::Native(server) => server.last_words(),
-            #[cfg(feature = "docker")]
-            Self::Docker(container) => container.last_words(),
-            Self::External => Vec::new(),
-        }
-    }
-
-    /// How much the server has written to its log.
-    pub(crate) fn log_length(&self) -> u64 {
-        match self {
-            #[cfg(feature = "native")]
-            Self::Native(server) => server.log_length(),
-            #[cfg(feature = "docker")]
-            Self::Docker(container) => container.log_length(),
-            Self::External => 0,
-        }
-    }
-
-    /// What the server wrote to its log from `offset` on.
-    pub(crate) fn log_since(&self, offset: u64) -> Vec<String> {
-        match self {
-            #[cfg(feature = "native")]
-            Self::Native(server) => server.log_since(offset),
-            #[cfg(feature = "docker")]
-            Self::Docker(container) => container.log_since(offset),
-            Self::External => {
-                let _ = offset;
-                Vec::new()
-            }
-        }
-    }
-
-    /// Whether what the server writes to its log may come here only a moment later.
-    pub(crate) fn log_comes_late(&self) -> bool {
-        match self {
-            #[cfg(feature = "docker")]
-            Self::Docker(_) => true,
-            #[cfg(feature = "native")]
-            Self::Native(_) => false,
-            Self::External => false,
-        }
-    }
-
-    /// Whether another start may go better: what could be mended for it is mended.
-    pub(crate) fn may_go_better(&self) -> bool {
-        // A port that somebody took meanwhile.
-        let port_taken = self.last_words().iter().any(|line| line.contains("in use"));
-        match self {
-            // A prepared data folder that is damaged.
-            #[cfg(feature = "native")]
-            Self::Native(server) => port_taken || server.distrust_prepared(),
-            #[cfg(feature = "docker")]
-            Self::Docker(_) => false,
-            Self::External => port_taken,
-        }
-    }
-
-    /// Waits until the server ends by itself, and says how. An external server's end isn't seen.
-    pub(crate) async fn ended(&self) -> String {
-        match self {
-            #[cfg(feature = "native")]
-            Self::Native(server) => server.ended().await,
-            #[cfg(feature = "docker")]
-            Self::Docker(container) => container.ended().await,
-            Self::External => std::future::pending().await,
-        }
-    }
-
-    /// Ends the server and removes what it had.
-    pub(crate) async fn stop(&self) {
-        match self {
-            #[cfg(feature = "native")]
-            Self::Native(server) => server.stop().await,
-            #[cfg(feature = "docker")]
-            Self::Docker(container) => container.stop().await,
-            Self::External => {}
-        }
-    }
-}
 
 /// What providers need to know of the supervisor.
 #[derive(Debug, Clone)]
@@ -235,16 +130,7 @@ async fn start_docker(ask: &Ask<'_>, recipe: Recipe, wish: &DockerWish) -> Resul
     let docker = &ask.around.docker;
     let ready = docker.prepare(ask, recipe, wish).await.map_err(Failure::Unavailable)?;
     let why = ready.describe();
-    let (container, place) = docker.start(ask, ready).await.map_err(Failure::Failed)?;
-    let started = Started {
-        instance: Instance::Docker(container),
-        about: format!("a container of {}", place.image),
-        endpoint: Endpoint::Docker {
-            place,
-            owner: ask.owner.to_owned(),
-            dedicated: ask.dedicated,
-        },
-    };
+    let started = docker.start(ask, ready).await.map_err(Failure::Failed)?;
     Ok((started, why))
 }
 

@@ -3,6 +3,10 @@
 //! One folder is one service. A service never names another, nor a provider. The built-in ones are written against the
 //! same two traits, [`Service`] and [`Slices`], that a user's own service implements.
 
+#[cfg(feature = "docker")]
+pub mod compose;
+#[cfg(feature = "docker")]
+pub mod container;
 mod driver;
 mod erased;
 #[cfg(feature = "postgres")]
@@ -10,6 +14,10 @@ pub mod postgres;
 #[cfg(feature = "redis")]
 pub mod redis;
 
+#[cfg(feature = "docker")]
+pub use compose::{Compose, compose};
+#[cfg(feature = "docker")]
+pub use container::{Container, container};
 pub use driver::Driver;
 pub(crate) use erased::{AnySlice, ErasedSlices};
 #[cfg(feature = "postgres")]
@@ -24,6 +32,10 @@ pub(crate) fn builtin_drivers() -> Vec<Driver> {
         Driver::of(postgres),
         #[cfg(feature = "redis")]
         Driver::of(redis),
+        #[cfg(feature = "docker")]
+        Driver::of_service::<Container>(),
+        #[cfg(feature = "docker")]
+        Driver::of_service::<Compose>(),
     ]
 }
 
@@ -53,6 +65,8 @@ use crate::spec::{Fingerprint, Provider};
 pub trait Service: Clone + Send + Sync + 'static {
     /// What configuration and messages call it: `postgres`, `redis`. Lower case letters and underscores.
     const NAME: &'static str;
+    /// Whether each run gets a server of its own, for one made of things that can change unseen.
+    const ONCE_PER_RUN: bool = false;
     /// What shapes the server: tests whose values are equal share one.
     type Server: Serialize + DeserializeOwned + Send + Sync + 'static;
     /// What shapes the slice.
@@ -68,7 +82,7 @@ pub trait Service: Clone + Send + Sync + 'static {
     fn common(&self) -> &Common;
 
     /// The part of the builder that shapes the server.
-    fn server(&self) -> Self::Server;
+    fn server(&self, test: &TestContext) -> Self::Server;
 
     /// The part of the builder that shapes the slice.
     ///

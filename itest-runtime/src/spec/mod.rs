@@ -10,6 +10,8 @@ pub use provider::{DockerWish, NativeWish, Provider, Provision};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::os::ProcessId;
+
 /// What one test asks of one service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Request {
@@ -23,17 +25,22 @@ pub(crate) struct Request {
     pub(crate) slice: Value,
     /// Whether the server is for this test alone.
     pub(crate) dedicated: bool,
+    /// Whether the server is for one run alone.
+    pub(crate) once_per_run: bool,
     /// How the server comes to run.
     pub(crate) provision: Provision,
 }
 
 impl Request {
-    /// What requests that share a server have in common. `number` sets a dedicated server apart.
-    pub(crate) fn server_key(&self, number: u64) -> Fingerprint {
+    /// What requests that share a server have in common. `number` sets a dedicated server apart, `anchor` those of a run.
+    pub(crate) fn server_key(&self, number: u64, anchor: ProcessId) -> Fingerprint {
         let mut key = FingerprintBuilder::new("server");
         key.text(&self.service).json(&self.server).json(&self.provision);
         if self.dedicated {
             key.text(&number.to_string());
+        }
+        if self.once_per_run {
+            key.json(&anchor);
         }
         key.finish()
     }
@@ -50,8 +57,24 @@ mod tests {
             server: Value::Null,
             slice: Value::Null,
             dedicated: false,
+            once_per_run: false,
             provision: Provision::Native(NativeWish::default()),
         }
+    }
+
+    fn run(pid: u32) -> ProcessId {
+        ProcessId { pid, start: 7 }
+    }
+
+    #[test]
+    fn what_is_made_once_per_run_is_no_other_runs() {
+        let once = Request {
+            once_per_run: true,
+            ..request()
+        };
+        assert_eq!(once.server_key(1, run(1)), once.server_key(2, run(1)));
+        assert_ne!(once.server_key(1, run(1)), once.server_key(1, run(2)));
+        assert_eq!(request().server_key(1, run(1)), request().server_key(1, run(2)));
     }
 
     #[test]
@@ -61,7 +84,7 @@ mod tests {
             label: "billing".into(),
             ..request()
         };
-        assert_eq!(request().server_key(1), other.server_key(2));
+        assert_eq!(request().server_key(1, run(1)), other.server_key(2, run(1)));
     }
 
     #[test]
@@ -70,8 +93,8 @@ mod tests {
             dedicated: true,
             ..request()
         };
-        assert_ne!(dedicated.server_key(1), dedicated.server_key(2));
-        assert_ne!(dedicated.server_key(1), request().server_key(1));
+        assert_ne!(dedicated.server_key(1, run(1)), dedicated.server_key(2, run(1)));
+        assert_ne!(dedicated.server_key(1, run(1)), request().server_key(1, run(1)));
     }
 
     #[test]
@@ -80,6 +103,6 @@ mod tests {
             server: "16".into(),
             ..request()
         };
-        assert_ne!(request().server_key(1), other.server_key(1));
+        assert_ne!(request().server_key(1, run(1)), other.server_key(1, run(1)));
     }
 }

@@ -151,7 +151,7 @@ impl Lease {
                 supervisor: self.supervisor.clone(),
                 writer: self.writer.clone(),
                 builds: self.builds.clone(),
-                key: request.server_key(number),
+                key: request.server_key(number, open.anchor),
                 anchor: open.anchor,
                 test: open.test.clone(),
                 number,

@@ -17,8 +17,10 @@ use crate::provider::{self, Ask, Endpoint, Instance, Progress, Started};
 use crate::service::{Driver, ErasedSlices, PoolSpec};
 use crate::spec::{Fingerprint, Provision, Request};
 
-/// How often a starting server is tried.
+/// How often a starting process is tried.
 const TRY: Duration = Duration::from_millis(3);
+/// How often a starting container is tried: it takes longer, and asking may cost the engine something.
+const TRY_CONTAINER: Duration = Duration::from_millis(10);
 /// How long somebody else's server may refuse connections: it may be starting, too.
 const EXTERNAL_PATIENCE: Duration = Duration::from_secs(3);
 /// How long removing everything from somebody else's server may take.
@@ -67,13 +69,13 @@ impl Server {
 
     /// Waits until all that the server has written to its log is here.
     pub(super) async fn catch_up_with_log(&self) {
-        if !self.is_usable() || !self.instance.log_comes_late() {
+        if !self.is_usable() || !self.instance.is_container() {
             return;
         }
         let (offset, mark) = (self.instance.log_length(), format!("itest {}", random_hex(8)));
         let caught_up = async {
             if !self.slices.mark_log(&mark).await {
-                return;
+                return self.instance.catch_up_with_log(offset).await;
             }
             while !self.instance.log_since(offset).iter().any(|line| line.contains(&mark)) {
                 tokio::time::sleep(TRY).await;
@@ -116,6 +118,18 @@ impl Server {
     }
 }
 
+/// Stops what only a run that is over could use.
+fn retire_past_runs(starts: &mut HashMap<Fingerprint, Entry>) {
+    let past = starts.extract_if(|_, entry| entry.once_per_run && !entry.anchor.is_alive());
+    for (_, mut entry) in past {
+        tokio::spawn(async move {
+            if let Some(Ok(server)) = ended(&mut entry.coming.start).await {
+                server.stop().await;
+            }
+        });
+    }
+}
+
 type Start = watch::Receiver<Option<Result<Arc<Server>>>>;
 
 /// A start that others wait for, and what is said of it meanwhile.
@@ -141,6 +155,7 @@ struct Entry {
     coming: Coming,
     /// Who asked first.
     anchor: ProcessId,
+    once_per_run: bool,
     provision: Provision,
 }
 
@@ -208,8 +223,10 @@ impl Servers {
         let entry = Entry {
             coming: coming.clone(),
             anchor,
+            once_per_run: request.once_per_run,
             provision: request.provision.clone(),
         };
+        retire_past_runs(&mut starts);
         starts.insert(key.clone(), entry);
         let (supervisor, request) = (supervisor.clone(), request.clone());
         tokio::spawn(async move {
@@ -355,6 +372,7 @@ async fn ready(
         supervisor.start_timeout
     };
     let deadline = Instant::now() + patience;
+    let pause = if instance.is_container() { TRY_CONTAINER } else { TRY };
     let mut last = Error::new("no connection was tried");
     let connecting = async {
         loop {
@@ -366,10 +384,10 @@ async fn ready(
                 Ok(Err(error)) => last = error,
                 Err(_) => return Err(last),
             }
-            if Instant::now() + TRY >= deadline {
+            if Instant::now() + pause >= deadline {
                 return Err(last);
             }
-            tokio::time::sleep(TRY).await;
+            tokio::time::sleep(pause).await;
         }
     };
     tokio::select! {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -23,6 +23,12 @@ use crate::error::{Context, Error, Result};
 use crate::provider::log::Log;
 use crate::provider::recipe::{ContainerLaunch, ContainerPlace, DockerRecipe};
 
+/// How a container ended that did what it had to.
+pub(super) const SUCCESS: &str = "exit code: 0";
+/// How long the last words of a container may take that doesn't run.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How often the log is looked at for a line that has to come.
+const CATCH_UP: Duration = Duration::from_millis(5);
 /// How often a container that may be stopped and started again is looked at while it is stopped.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -47,6 +53,8 @@ pub(super) struct Order<'a> {
     /// Where its log goes.
     pub(super) folder: PathBuf,
     pub(super) patience: Duration,
+    /// Whether a test that has it to itself may stop it and start it again.
+    pub(super) may_pause: bool,
 }
 
 /// Creates and starts it. Once this has begun it must be let finish: what is created meanwhile would be lost otherwise.
@@ -83,20 +91,15 @@ pub(super) async fn start(engine: Engine, order: Order<'_>) -> Result<(Container
 }
 
 async fn attend(engine: &Engine, id: &str, order: &Order<'_>) -> Result<(Container, ContainerPlace)> {
-    fs::DirBuilder::new()
-        .mode(0o700)
-        .create(&order.folder)
-        .context(|| format!("failed to create {}", order.folder.display()))?;
+    super::create_folder(&order.folder)?;
     let log = Log::new(order.folder.join("server.log"));
-    let file = log.create()?;
-    let (tell, ended) = watch::channel(None);
-    tokio::spawn(follow(
-        engine.clone(),
-        id.to_owned(),
-        file,
-        order.recipe.may_pause,
-        tell,
-    ));
+    let followed = Followed {
+        engine: engine.clone(),
+        id: id.to_owned(),
+        prefix: String::new(),
+        may_pause: order.may_pause,
+    };
+    let ended = follow(followed, Arc::new(log.create()?));
     let container = Container {
         engine: engine.clone(),
         id: id.to_owned(),
@@ -107,7 +110,9 @@ async fn attend(engine: &Engine, id: &str, order: &Order<'_>) -> Result<(Contain
     let ports = match published(engine, id, &order.recipe.ports).await {
         Ok(ports) => ports,
         Err(error) => {
-            let words = container.last_words();
+            // All that it said is here once it is known how it ended.
+            let _ = tokio::time::timeout(LAST_WORDS, container.ended()).await;
+            let words = container.log.last_words();
             container.stop().await;
             return Err(error.log("the container's last log lines", words));
         }
@@ -199,20 +204,11 @@ pub(super) async fn published(engine: &Engine, id: &str, ports: &[u16]) -> Resul
         .network_settings
         .and_then(|settings| settings.ports)
         .unwrap_or_default();
-    let host_port = |port: &u16| {
-        known
-            .get(&format!("{port}/tcp"))
-            .and_then(Option::as_ref)
-            .and_then(|bindings| {
-                bindings
-                    .iter()
-                    .find_map(|binding| binding.host_port.as_ref()?.parse().ok())
-            })
-    };
     ports
         .iter()
         .map(|port| {
-            let host = host_port(port).ok_or_else(|| {
+            let bindings = known.get(&format!("{port}/tcp")).and_then(Option::as_ref);
+            let host = host_port(bindings).ok_or_else(|| {
                 let state = inspected.state.as_ref();
                 let running = state.and_then(|state| state.running).unwrap_or(false);
                 if running {
@@ -227,28 +223,63 @@ pub(super) async fn published(engine: &Engine, id: &str, ports: &[u16]) -> Resul
         .collect()
 }
 
-/// Writes what the container says to a file, and tells how it ended.
-async fn follow(engine: Engine, id: String, mut file: fs::File, may_pause: bool, tell: watch::Sender<Option<String>>) {
-    let mut since = 0;
-    let how = loop {
-        let options = LogsOptionsBuilder::new()
-            .follow(true)
-            .stdout(true)
-            .stderr(true)
-            .since(since)
-            .build();
-        let mut lines = std::pin::pin!(engine.docker.logs(&id, Some(options)));
-        while let Some(Ok(chunk)) = lines.next().await {
-            let _ = file.write_all(&chunk.into_bytes());
+/// Where a port is published.
+pub(super) fn host_port(bindings: Option<&Vec<PortBinding>>) -> Option<u16> {
+    bindings?
+        .iter()
+        .find_map(|binding| binding.host_port.as_ref()?.parse().ok())
+}
+
+/// A container that is followed.
+pub(super) struct Followed {
+    pub(super) engine: Engine,
+    pub(super) id: String,
+    /// Stands before each of its lines.
+    pub(super) prefix: String,
+    /// Whether it may stop and start again.
+    pub(super) may_pause: bool,
+}
+
+/// Has what the container says written to a file. The answer comes to know how it ended.
+pub(super) fn follow(followed: Followed, file: Arc<fs::File>) -> watch::Receiver<Option<String>> {
+    let (tell, ended) = watch::channel(None);
+    tokio::spawn(async move {
+        let how = followed.to_its_end(&file).await;
+        tell.send_replace(Some(how));
+    });
+    ended
+}
+
+/// How a container ended, once it has.
+pub(super) async fn how(mut ended: watch::Receiver<Option<String>>) -> String {
+    match ended.wait_for(Option::is_some).await {
+        Ok(how) => how.clone().unwrap_or_default(),
+        Err(_) => "it is not known how".to_owned(),
+    }
+}
+
+impl Followed {
+    async fn to_its_end(self, mut file: &fs::File) -> String {
+        let mut since = 0;
+        loop {
+            let options = LogsOptionsBuilder::new()
+                .follow(true)
+                .stdout(true)
+                .stderr(true)
+                .since(since)
+                .build();
+            let mut lines = std::pin::pin!(self.engine.docker.logs(&self.id, Some(options)));
+            while let Some(Ok(line)) = lines.next().await {
+                let _ = file.write_all(&[self.prefix.as_bytes(), &line.into_bytes()].concat());
+            }
+            let how = end_of(&self.engine, &self.id).await;
+            if !self.may_pause || !comes_back(&self.engine, &self.id).await {
+                return how;
+            }
+            // Seconds are all that engines of every age understand: a line may come twice, and none is lost.
+            since = i32::try_from(unix_seconds()).unwrap_or(0);
         }
-        let how = end_of(&engine, &id).await;
-        if !may_pause || !comes_back(&engine, &id).await {
-            break how;
-        }
-        // Seconds are all that engines of every age understand: a line may come twice, and none is lost.
-        since = i32::try_from(unix_seconds()).unwrap_or(0);
-    };
-    tell.send_replace(Some(how));
+    }
 }
 
 fn unix_seconds() -> u64 {
@@ -273,6 +304,7 @@ async fn end_of(engine: &Engine, id: &str) -> String {
         return "it was killed for lack of memory".to_owned();
     }
     match code {
+        0 => SUCCESS.to_owned(),
         // By the shell's custom: 128 and the signal's number.
         129..=159 => format!("signal: {}", code - 128),
         _ => format!("exit code: {code}"),
@@ -296,24 +328,25 @@ async fn comes_back(engine: &Engine, id: &str) -> bool {
 }
 
 impl Container {
-    pub(crate) fn last_words(&self) -> Vec<String> {
-        self.log.tail(12)
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
     }
 
-    pub(crate) fn log_length(&self) -> u64 {
-        self.log.length()
-    }
-
-    pub(crate) fn log_since(&self, offset: u64) -> Vec<String> {
-        self.log.since(offset)
+    /// The engine's last line has to be among ours.
+    pub(crate) async fn catch_up_with_log(&self, offset: u64) {
+        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail("1").build();
+        let mut said = std::pin::pin!(self.engine.docker.logs(&self.id, Some(options)));
+        let Some(Ok(last)) = said.next().await else { return };
+        let last = last.to_string();
+        // It may have come long before.
+        let from = offset.saturating_sub(last.len() as u64 + 1);
+        while !self.log.since(from).iter().any(|line| line.contains(last.trim_end())) {
+            tokio::time::sleep(CATCH_UP).await;
+        }
     }
 
     pub(crate) async fn ended(&self) -> String {
-        let mut ended = self.ended.clone();
-        match ended.wait_for(Option::is_some).await {
-            Ok(how) => how.clone().unwrap_or_default(),
-            Err(_) => "it is not known how".to_owned(),
-        }
+        how(self.ended.clone()).await
     }
 
     /// Removes it, with its volumes and its log.

@@ -8,7 +8,7 @@ use testcontainers::bollard::query_parameters::{
 };
 
 use super::engine::{Engine, within};
-use super::owner::{MARK, Owner};
+use super::owner::{MARK, Owner, PROJECT};
 use crate::error::{Context, Result};
 use crate::os::ProcessId;
 
@@ -30,11 +30,20 @@ pub(super) async fn of_run(engine: &Engine, run: &str) -> Result<usize> {
     remove(engine, |owner| owner.run == run).await
 }
 
+/// Removes what carries this compose project's label.
+pub(super) async fn of_project(engine: &Engine, project: &str) -> Result<usize> {
+    remove_labelled(engine, |labels| labels.get(PROJECT).is_some_and(|name| name == project)).await
+}
+
 async fn remove(engine: &Engine, is_due: impl Fn(&Owner) -> bool) -> Result<usize> {
+    remove_labelled(engine, |labels| Owner::read(labels).is_some_and(|owner| is_due(&owner))).await
+}
+
+async fn remove_labelled(engine: &Engine, is_due: impl Fn(&HashMap<String, String>) -> bool) -> Result<usize> {
     let due = |found: Vec<Found>| -> Vec<String> {
         found
             .into_iter()
-            .filter(|found| Owner::read(&found.labels).is_some_and(|owner| is_due(&owner)))
+            .filter(|found| is_due(&found.labels))
             .map(|found| found.id)
             .collect()
     };

@@ -1,11 +1,16 @@
 //! Docker: a container, through testcontainers. Nothing else in the project names Docker's libraries.
 
+mod compose;
 mod container;
+mod control;
 mod engine;
 mod harvest;
 mod image;
 mod owner;
 
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -13,14 +18,17 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
+pub(crate) use compose::Project;
 pub(crate) use container::Container;
+pub use control::ExecOutput;
+pub(crate) use control::{Condition, Control};
 use engine::Engine;
 use image::{Image, Images};
 use owner::Owner;
 
-use super::recipe::{ContainerPlace, DockerRecipe};
-use super::{Ask, Recipe};
-use crate::error::{Error, Result};
+use super::recipe::{ComposeRecipe, DockerRecipe, Endpoint};
+use super::{Ask, Instance, Progress, Recipe, Started};
+use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
 use crate::os::ProcessId;
 use crate::spec::DockerWish;
@@ -51,22 +59,46 @@ enum Known {
     Unusable(ProcessId, Error),
 }
 
-/// What a container can be made of.
+/// What can be started now.
 #[derive(Debug)]
 pub(crate) struct Ready {
     engine: Engine,
-    image: Image,
-    recipe: DockerRecipe,
+    plan: Plan,
+}
+
+#[derive(Debug)]
+enum Plan {
+    Container {
+        image: Image,
+        recipe: DockerRecipe,
+    },
+    Compose {
+        recipe: ComposeRecipe,
+        prefix: Option<String>,
+    },
 }
 
 impl Ready {
     /// For a person.
     pub(crate) fn describe(&self) -> String {
-        format!(
-            "the container engine answers, and the image {} {}",
-            self.image.name, self.image.how
-        )
+        match &self.plan {
+            Plan::Container { image, .. } => {
+                format!(
+                    "the container engine answers, and the image {} {}",
+                    image.name, image.how
+                )
+            }
+            Plan::Compose { .. } => "the container engine answers".to_owned(),
+        }
     }
+}
+
+/// A folder that only we can read.
+fn create_folder(folder: &Path) -> Result<()> {
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .create(folder)
+        .context(|| format!("failed to create {}", folder.display()))
 }
 
 impl Docker {
@@ -87,12 +119,21 @@ impl Docker {
 
     /// Sees to an engine that answers and an image that is there.
     pub(crate) async fn prepare(&self, ask: &Ask<'_>, recipe: Recipe, wish: &DockerWish) -> Result<Ready> {
-        let recipe = recipe.docker.ok_or_else(|| {
+        let unable = || {
             Error::new(format!(
                 "`{}` can't run in a container: it has no recipe for one",
                 ask.name
             ))
-        })?;
+        };
+        if let Some(recipe) = recipe.compose {
+            let engine = self.engine(ask.run).await?;
+            let prefix = wish.prefix.clone();
+            return Ok(Ready {
+                engine,
+                plan: Plan::Compose { recipe, prefix },
+            });
+        }
+        let recipe = recipe.docker.ok_or_else(unable)?;
         let engine = self.engine(ask.run).await?;
         let name = recipe
             .image
@@ -101,7 +142,24 @@ impl Docker {
             .unwrap_or(&recipe.default_image);
         let name = image::full_name(name, wish.prefix.as_deref());
         let image = self.0.images.ensure(&engine, &name, ask.run, ask.progress).await?;
-        Ok(Ready { engine, image, recipe })
+        Ok(Ready {
+            engine,
+            plan: Plan::Container { image, recipe },
+        })
+    }
+
+    /// Sees to it that images are there, side by side.
+    async fn ensure_images(
+        &self,
+        engine: &Engine,
+        names: &[String],
+        run: ProcessId,
+        progress: &Progress,
+    ) -> Result<()> {
+        let coming = names
+            .iter()
+            .map(|name| self.0.images.ensure(engine, name, run, progress));
+        futures_util::future::try_join_all(coming).await.map(drop)
     }
 
     /// Removes what dead supervisors left on the engine, in the background.
@@ -139,30 +197,28 @@ impl Docker {
         }
     }
 
-    /// Starts a container. Whether it is ready is for the service to find out.
-    pub(crate) async fn start(&self, ask: &Ask<'_>, ready: Ready) -> Result<(Container, ContainerPlace)> {
-        let Ready { engine, image, recipe } = ready;
+    /// Starts it. Whether it is ready is for the service to find out.
+    pub(crate) async fn start(&self, ask: &Ask<'_>, ready: Ready) -> Result<Started> {
         let number = self.0.next.fetch_add(1, Ordering::Relaxed);
         let name = format!("itest-{}-{}-{number}", ask.name, self.run());
-        let folder = ask.around.roots.data_root(None)?.join(&name);
+        let start = Start {
+            folder: ask.around.roots.data_root(None)?.join(&name),
+            name,
+            service: ask.name.to_owned(),
+            patience: ask.patience,
+            use_of_it: ask.owner.to_owned(),
+            dedicated: ask.dedicated,
+            docker: self.clone(),
+            run: ask.run,
+            progress: ask.progress.clone(),
+        };
         ask.around.roots.expect_containers(self.run());
         let (tell, told) = tokio::sync::oneshot::channel();
-        let (inner, service, patience) = (self.0.clone(), ask.name.to_owned(), ask.patience);
         let mut coming = self.0.coming.lock().await;
         while coming.try_join_next().is_some() {}
         coming.spawn(async move {
-            let order = container::Order {
-                name,
-                service: &service,
-                recipe: &recipe,
-                image: &image,
-                owner: &inner.owner,
-                password: random_hex(24),
-                folder,
-                patience,
-            };
             // If nobody waits any more, the end of the supervisor removes it.
-            let _ = tell.send(container::start(engine, order).await);
+            let _ = tell.send(start.carry_out(ready).await);
         });
         drop(coming);
         told.await
@@ -181,6 +237,77 @@ impl Docker {
             tracing::warn!(%error, "something of ours stays on the engine");
         }
         created.is_ok() && cleared.is_ok()
+    }
+}
+
+/// A start, with all that it needs to know once nobody may be waiting for it any more.
+struct Start {
+    name: String,
+    service: String,
+    folder: PathBuf,
+    patience: Duration,
+    use_of_it: String,
+    dedicated: bool,
+    docker: Docker,
+    run: ProcessId,
+    progress: Progress,
+}
+
+impl Start {
+    async fn carry_out(self, Ready { engine, plan }: Ready) -> Result<Started> {
+        match plan {
+            Plan::Container { image, recipe } => self.container(engine, &image, &recipe).await,
+            Plan::Compose { recipe, prefix } => self.compose(engine, recipe, prefix).await,
+        }
+    }
+
+    async fn container(self, engine: Engine, image: &Image, recipe: &DockerRecipe) -> Result<Started> {
+        let order = container::Order {
+            name: self.name,
+            service: &self.service,
+            recipe,
+            image,
+            owner: &self.docker.0.owner,
+            password: random_hex(24),
+            folder: self.folder,
+            patience: self.patience,
+            may_pause: recipe.may_pause && self.dedicated,
+        };
+        let (container, place) = container::start(engine, order).await?;
+        Ok(Started {
+            instance: Instance::Docker(container),
+            about: format!("a container of {}", place.image),
+            endpoint: Endpoint::Docker {
+                place,
+                owner: self.use_of_it,
+                dedicated: self.dedicated,
+            },
+        })
+    }
+
+    async fn compose(self, engine: Engine, recipe: ComposeRecipe, prefix: Option<String>) -> Result<Started> {
+        let about = format!("the containers of {}", recipe.file.display());
+        let order = compose::Order {
+            name: self.name,
+            service: self.service,
+            recipe,
+            prefix,
+            folder: self.folder,
+            patience: self.patience,
+            may_pause: self.dedicated,
+            docker: self.docker,
+            run: self.run,
+            progress: self.progress,
+        };
+        let (project, place) = compose::up(engine, order).await?;
+        Ok(Started {
+            instance: Instance::Compose(project),
+            endpoint: Endpoint::Compose {
+                place,
+                dedicated: self.dedicated,
+            },
+            about,
+        })
     }
 }
 

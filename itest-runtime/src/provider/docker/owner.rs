@@ -11,6 +11,9 @@ const PIDS: &str = "itest.owner.pids";
 const BOOT: &str = "itest.owner.boot";
 const HOST: &str = "itest.owner.host";
 
+/// The label of everything of one compose project.
+pub(super) const PROJECT: &str = "itest.project";
+
 /// The label that everything of ours carries.
 pub(super) const MARK: &str = RUN;
 

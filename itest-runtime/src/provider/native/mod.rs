@@ -131,16 +131,8 @@ impl NativeServer {
         self.process
     }
 
-    pub(crate) fn last_words(&self) -> Vec<String> {
-        self.log.tail(12)
-    }
-
-    pub(crate) fn log_length(&self) -> u64 {
-        self.log.length()
-    }
-
-    pub(crate) fn log_since(&self, offset: u64) -> Vec<String> {
-        self.log.since(offset)
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
     }
 
     pub(crate) async fn ended(&self) -> String {

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
+
 /// How to run a service in a container.
 pub struct DockerRecipe {
     /// The image that the test asks for, such as `postgis/postgis:17-3.5`; a person's setting gives way to it.
@@ -15,7 +17,7 @@ pub struct DockerRecipe {
     pub ports: Vec<u16>,
     /// Arguments, files and the like, with the password that the server shall have.
     pub launch: Box<dyn Fn(&str) -> ContainerLaunch + Send + Sync>,
-    /// Whether a test may stop the container and start it again: that it ended is then no failure.
+    /// Whether a test that has it to itself may stop the container and start it again: that it ended is then no failure.
     pub may_pause: bool,
 }
 
@@ -61,6 +63,36 @@ impl ContainerPlace {
     /// `host:port` of the service itself.
     pub fn address(&self) -> String {
         authority(&self.host, self.port)
+    }
+
+    /// `host:port` of one of the container's ports.
+    ///
+    /// # Errors
+    /// When it isn't published.
+    pub fn address_of(&self, port: u16) -> Result<String> {
+        let port = self.ports.get(&port).ok_or_else(|| self.unpublished(port))?;
+        Ok(authority(&self.host, *port))
+    }
+
+    pub(crate) fn unpublished(&self, port: u16) -> Error {
+        let known: Vec<_> = self.ports.keys().map(u16::to_string).collect();
+        let known = if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(", ")
+        };
+        Error::new(format!(
+            "the container of {} doesn't publish its port {port}",
+            self.image
+        ))
+        .hint(format!(
+            "publish it where the container is described; published so far: {known}"
+        ))
+    }
+
+    /// What the engine's own commands show of [`ContainerPlace::id`].
+    pub(crate) fn short_id(&self) -> &str {
+        self.id.get(..12).unwrap_or(&self.id)
     }
 }
 

@@ -1,8 +1,10 @@
 //! What a provider needs in order to run a service, and what it answers.
 
+mod compose;
 mod docker;
 mod native;
 
+pub use compose::{ComposePlace, ComposeRecipe};
 pub(crate) use docker::authority;
 pub use docker::{ContainerLaunch, ContainerPlace, DockerRecipe};
 pub use native::{DeathSignal, Launch, NativeRecipe, Place, Prepare, PrepareArgs, Program};
@@ -16,6 +18,8 @@ pub struct Recipe {
     pub native: Option<NativeRecipe>,
     /// In a container; none if the service can't be run so.
     pub docker: Option<DockerRecipe>,
+    /// As the containers of a compose file; none if the service can't be run so.
+    pub compose: Option<ComposeRecipe>,
 }
 
 impl std::fmt::Debug for Recipe {
@@ -23,6 +27,7 @@ impl std::fmt::Debug for Recipe {
         f.debug_struct("Recipe")
             .field("native", &self.native.as_ref().map(|native| &native.program))
             .field("docker", &self.docker.as_ref().map(|docker| &docker.default_image))
+            .field("compose", &self.compose.as_ref().map(|compose| &compose.file))
             .finish()
     }
 }
@@ -32,15 +37,23 @@ impl Recipe {
     pub fn native(native: NativeRecipe) -> Self {
         Self {
             native: Some(native),
-            docker: None,
+            ..Self::default()
         }
     }
 
     /// A container, and nothing else.
     pub fn docker(docker: DockerRecipe) -> Self {
         Self {
-            native: None,
             docker: Some(docker),
+            ..Self::default()
+        }
+    }
+
+    /// The containers of a compose file, and nothing else.
+    pub fn compose(compose: ComposeRecipe) -> Self {
+        Self {
+            compose: Some(compose),
+            ..Self::default()
         }
     }
 
@@ -74,6 +87,13 @@ pub enum Endpoint {
         /// Whether it serves one test alone.
         dedicated: bool,
     },
+    /// The containers of a compose file, which are the supervisor's own.
+    Compose {
+        /// Where they can be reached.
+        place: ComposePlace,
+        /// Whether they serve one test alone.
+        dedicated: bool,
+    },
     /// Somebody else's server, which other machines may use, too.
     External {
         /// Its URL.
@@ -87,11 +107,12 @@ impl Endpoint {
     /// `host:port`, for a service that listens on [`Place::port`] of the loopback interface, or on the container's first port.
     ///
     /// # Errors
-    /// When an external server's URL names no host, or no port.
+    /// When there is more than one address, or an external server's URL names no host, or no port.
     pub fn address(&self) -> Result<String> {
         match self {
             Self::Native { place, .. } => Ok(format!("127.0.0.1:{}", place.port)),
             Self::Docker { place, .. } => Ok(place.address()),
+            Self::Compose { place, .. } => Err(place.no_one_server("a service with an address")),
             Self::External { url, .. } => {
                 let parsed = url::Url::parse(url).context(|| "the external server's URL can't be parsed")?;
                 let (host, port) = parsed
@@ -113,6 +134,7 @@ impl std::fmt::Debug for Endpoint {
                 .field("dir", &place.dir)
                 .finish_non_exhaustive(),
             Self::Docker { place, .. } => f.debug_struct("Docker").field("place", place).finish_non_exhaustive(),
+            Self::Compose { place, .. } => f.debug_struct("Compose").field("place", place).finish_non_exhaustive(),
             Self::External { url, .. } => f
                 .debug_struct("External")
                 .field("url", &crate::spec::redacted(url))

@@ -230,7 +230,7 @@ impl Service for Postgres {
         &self.common
     }
 
-    fn server(&self) -> PgServer {
+    fn server(&self, _: &TestContext) -> PgServer {
         PgServer {
             version: self.version.clone(),
             settings: self.settings.clone(),

@@ -157,7 +157,7 @@ impl Service for Redis {
         &self.common
     }
 
-    fn server(&self) -> RedisServer {
+    fn server(&self, _: &TestContext) -> RedisServer {
         RedisServer {
             version: self.version.clone(),
             settings: self.settings.clone(),

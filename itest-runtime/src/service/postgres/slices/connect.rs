@@ -45,6 +45,7 @@ impl<'a> Way<'a> {
                 let user = ("postgres", place.password.as_str());
                 (address, owner, *dedicated, "postgres".to_owned(), Some(user))
             }
+            Endpoint::Compose { place, .. } => return Err(place.no_one_server("PostgreSQL")),
             Endpoint::External { url, owner } => {
                 let address = Address::External { url: url.clone() };
                 (address, owner, false, database_of(url)?, None)

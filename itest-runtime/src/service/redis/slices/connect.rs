@@ -42,6 +42,7 @@ impl RedisSlices {
                 };
                 Self::of_ours(admin, address, *dedicated).await
             }
+            Endpoint::Compose { place, .. } => Err(place.no_one_server("Redis")),
             Endpoint::External { url, owner } => Self::of_others(server, url, owner).await,
         }
     }

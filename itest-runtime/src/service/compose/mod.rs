@@ -1,0 +1,153 @@
+//! Several servers at once, as a compose file describes them.
+//!
+//! The file is brought up once in each run, under a project name of its own, and shared by all tests that name it.
+
+mod handle;
+mod slices;
+
+pub use handle::ComposeHandle;
+pub use slices::{ComposeGrant, ComposeSlices};
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Common, Service, TestContext};
+use crate::error::{Context, Error, Result};
+use crate::provider::{ComposeRecipe, Endpoint, Recipe};
+use crate::spec::{Fingerprint, FingerprintBuilder, Provider};
+
+/// The containers of this compose file, whose path is relative to the package.
+///
+/// Its fixed ports and names don't matter: every port that it publishes or exposes is published on a free one of the
+/// loopback interface, and a test asks its [`ComposeHandle`] which.
+///
+/// ```
+/// use itest_runtime::service::compose;
+/// use itest_runtime::service::compose::Compose;
+///
+/// /// `#[integration(stack)]`
+/// fn stack() -> Compose {
+///     compose("docker-compose.test.yml").profiles(["search"])
+/// }
+/// ```
+pub fn compose(file: impl Into<PathBuf>) -> Compose {
+    Compose {
+        // It is nothing else, whatever a setting says of other services.
+        common: Common {
+            provider: Some(Provider::Docker),
+            dedicated: false,
+        },
+        file: file.into(),
+        profiles: Vec::new(),
+        env: Vec::new(),
+    }
+}
+
+/// What a test can say about its compose file. A test receives a [`ComposeHandle`].
+#[derive(Debug, Clone)]
+pub struct Compose {
+    common: Common,
+    file: PathBuf,
+    profiles: Vec<String>,
+    env: Vec<String>,
+}
+
+impl Compose {
+    /// Profiles of the file that are enabled.
+    pub fn profiles<S: Into<String>>(mut self, profiles: impl IntoIterator<Item = S>) -> Self {
+        self.profiles.extend(profiles.into_iter().map(Into::into));
+        self
+    }
+
+    /// Variables that the file may use, such as `"TAG=1.2"`, over those of the environment.
+    pub fn env<S: Into<String>>(mut self, variables: impl IntoIterator<Item = S>) -> Self {
+        self.env.extend(variables.into_iter().map(Into::into));
+        self
+    }
+
+    /// Containers of the test's own, which it may stop and start.
+    pub fn dedicated(mut self) -> Self {
+        self.common.dedicated = true;
+        self
+    }
+
+    fn server_in(&self, package: &Path) -> ComposeServer {
+        let file = package.join(&self.file);
+        // That it can't be read is said where the slice is asked for.
+        let content = fs::read(&file).unwrap_or_default();
+        let mut fingerprint = FingerprintBuilder::new("compose");
+        fingerprint.bytes(&content);
+        ComposeServer {
+            content: fingerprint.finish(),
+            recipe: ComposeRecipe {
+                file,
+                profiles: self.profiles.clone(),
+                env: self
+                    .env
+                    .iter()
+                    .map(|variable| variable.split_once('=').unwrap_or((variable, "")))
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .collect(),
+            },
+        }
+    }
+}
+
+/// What shapes the containers: tests whose values are equal share them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ComposeServer {
+    recipe: ComposeRecipe,
+    content: Fingerprint,
+}
+
+impl Service for Compose {
+    const NAME: &'static str = "compose";
+    /// It builds images, mounts folders and reads further files: none of it is seen from outside.
+    const ONCE_PER_RUN: bool = true;
+    type Server = ComposeServer;
+    type Slice = ();
+    type Grant = ComposeGrant;
+    type Slices = ComposeSlices;
+    type Session = ();
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn server(&self, test: &TestContext) -> ComposeServer {
+        self.server_in(&test.package_dir)
+    }
+
+    fn slice(&self, test: &TestContext) -> Result<()> {
+        let file = test.package_dir.join(&self.file);
+        fs::File::open(&file)
+            .context(|| format!("failed to read the compose file {}", file.display()))
+            .map(drop)
+            .map_err(|error| error.hint("its path is relative to the package, where its Cargo.toml is"))
+    }
+
+    fn recipe(server: &ComposeServer) -> Recipe {
+        Recipe::compose(server.recipe.clone())
+    }
+
+    async fn connect(_: &ComposeServer, endpoint: &Endpoint) -> Result<ComposeSlices> {
+        ComposeSlices::connect(endpoint).await
+    }
+
+    fn url(grant: &ComposeGrant) -> Result<String> {
+        Err(Error::new(format!(
+            "the compose project {} has many addresses, not one URL",
+            grant.place.project
+        ))
+        .hint("take a `ComposeHandle`, and ask it for the address of a service"))
+    }
+
+    fn open_command(grant: &ComposeGrant) -> Option<String> {
+        Some(format!(
+            "docker ps --filter label=com.docker.compose.project={}",
+            grant.place.project
+        ))
+    }
+}

@@ -1,0 +1,79 @@
+//! The supervisor's end: waits until all services are ready, and hands out where they are.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::provider::{ComposePlace, Condition, ContainerPlace, Control, Endpoint};
+use crate::service::{LeaseName, PoolSpec, Sharing, Slices};
+
+/// What a test needs to know of its containers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ComposeGrant {
+    pub(super) place: ComposePlace,
+    /// Whether they are this test's alone.
+    pub(super) dedicated: bool,
+}
+
+/// Hands the containers out.
+#[derive(Debug)]
+pub struct ComposeSlices(ComposeGrant);
+
+impl ComposeSlices {
+    pub(super) async fn connect(endpoint: &Endpoint) -> Result<Self> {
+        let Endpoint::Compose { place, dedicated } = endpoint else {
+            return Err(Error::new("it is no compose project"));
+        };
+        for (service, containers) in &place.services {
+            for container in containers {
+                check(service, container).await?;
+            }
+        }
+        Ok(Self(ComposeGrant {
+            place: place.clone(),
+            dedicated: *dedicated,
+        }))
+    }
+}
+
+/// Healthy where the file or the image says what that is; else running; else done, as a job is that prepares others.
+async fn check(service: &str, container: &ContainerPlace) -> Result<()> {
+    let control = Control::of(container).await?;
+    match control.condition().await? {
+        Condition::Healthy | Condition::Unchecked | Condition::Ended { exit_code: 0 } => Ok(()),
+        Condition::Starting => Err(Error::new(format!("the health check of `{service}` hasn't said yes"))),
+        Condition::Ended { exit_code } => Err(Error::new(format!("`{service}` ended (exit code {exit_code})"))
+            .log("it said", last_lines(&control.logs().await.unwrap_or_default()))
+            .hint("mend it: by hand, `docker compose up` shows the same")),
+    }
+}
+
+fn last_lines(log: &str) -> Vec<String> {
+    let lines: Vec<String> = log.lines().map(str::to_owned).collect();
+    lines[lines.len().saturating_sub(12)..].to_vec()
+}
+
+impl Slices for ComposeSlices {
+    type Spec = ();
+    type Grant = ComposeGrant;
+    type Slice = ();
+
+    fn pool(&self, (): &()) -> Result<PoolSpec> {
+        Ok(PoolSpec {
+            sharing: Sharing::Everyone,
+            ..PoolSpec::exclusive("compose")
+        })
+    }
+
+    async fn make(&self, (): &()) -> Result<()> {
+        Ok(())
+    }
+
+    async fn grant(&self, (): &mut (), (): &(), _: &LeaseName) -> Result<ComposeGrant> {
+        Ok(self.0.clone())
+    }
+
+    /// What they said while the test ran: whose it was, they don't say.
+    fn owns_line(&self, _: &ComposeGrant, _: &str) -> bool {
+        true
+    }
+}

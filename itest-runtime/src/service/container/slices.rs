@@ -1,0 +1,69 @@
+//! The supervisor's end: there is nothing to slice, so everybody gets the container itself.
+
+use serde::{Deserialize, Serialize};
+
+use super::ContainerServer;
+use super::wait::{self, Wait};
+use crate::error::{Error, Result};
+use crate::provider::{ContainerPlace, Control, Endpoint};
+use crate::service::{LeaseName, PoolSpec, Sharing, Slices};
+
+/// What a test needs to know of its container.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ContainerGrant {
+    pub(super) place: ContainerPlace,
+    /// Whether it is this test's alone.
+    pub(super) dedicated: bool,
+}
+
+/// Hands the container out.
+#[derive(Debug)]
+pub struct ContainerSlices(ContainerGrant);
+
+impl ContainerSlices {
+    pub(super) async fn connect(server: &ContainerServer, endpoint: &Endpoint) -> Result<Self> {
+        let Endpoint::Docker { place, dedicated, .. } = endpoint else {
+            return Err(Error::new("it is no container"));
+        };
+        let control = Control::of(place).await?;
+        let ports = server.ports.iter().map(|port| wait::listening(*port));
+        let by_default: Vec<Wait> = if server.waits.is_empty() {
+            ports.collect()
+        } else {
+            Vec::new()
+        };
+        for wait in server.waits.iter().chain(&by_default) {
+            wait.check(place, &control).await?;
+        }
+        Ok(Self(ContainerGrant {
+            place: place.clone(),
+            dedicated: *dedicated,
+        }))
+    }
+}
+
+impl Slices for ContainerSlices {
+    type Spec = ();
+    type Grant = ContainerGrant;
+    type Slice = ();
+
+    fn pool(&self, (): &()) -> Result<PoolSpec> {
+        Ok(PoolSpec {
+            sharing: Sharing::Everyone,
+            ..PoolSpec::exclusive("container")
+        })
+    }
+
+    async fn make(&self, (): &()) -> Result<()> {
+        Ok(())
+    }
+
+    async fn grant(&self, (): &mut (), (): &(), _: &LeaseName) -> Result<ContainerGrant> {
+        Ok(self.0.clone())
+    }
+
+    /// Of a shared container, what it said while the test ran: whose it was, it doesn't say.
+    fn owns_line(&self, _: &ContainerGrant, _: &str) -> bool {
+        true
+    }
+}
