@@ -244,7 +244,7 @@ pub(super) struct Followed {
 pub(super) fn follow(followed: Followed, file: Arc<fs::File>) -> watch::Receiver<Option<String>> {
     let (tell, ended) = watch::channel(None);
     tokio::spawn(async move {
-        let how = followed.to_its_end(&file).await;
+        let how = followed.follow(&file).await;
         tell.send_replace(Some(how));
     });
     ended
@@ -259,7 +259,8 @@ pub(super) async fn how(mut ended: watch::Receiver<Option<String>>) -> String {
 }
 
 impl Followed {
-    async fn to_its_end(self, mut file: &fs::File) -> String {
+    /// To its end.
+    async fn follow(self, mut file: &fs::File) -> String {
         let mut since = 0;
         loop {
             let options = LogsOptionsBuilder::new()

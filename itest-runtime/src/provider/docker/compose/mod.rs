@@ -38,7 +38,8 @@ pub(crate) struct Project {
     name: String,
     folder: PathBuf,
     log: Log,
-    ended: Vec<watch::Receiver<Option<String>>>,
+    /// By service.
+    ended: Vec<(String, watch::Receiver<Option<String>>)>,
 }
 
 /// What a project is to be.
@@ -128,7 +129,8 @@ async fn bring_up(engine: &Engine, order: &Order) -> Result<()> {
 fn built(file: &Path) -> String {
     let mut name = FingerprintBuilder::new("compose");
     name.bytes(file.as_os_str().as_encoded_bytes());
-    format!("itest-{}", name.finish())
+    let name = name.finish().to_string();
+    format!("itest-{}", &name[..12])
 }
 
 async fn attend(engine: &Engine, order: &Order) -> Result<(Project, ComposePlace)> {
@@ -151,7 +153,7 @@ async fn attend(engine: &Engine, order: &Order) -> Result<(Project, ComposePlace
                 prefix: format!("{service} | "),
                 may_pause: order.may_pause,
             };
-            container::follow(followed, file.clone())
+            (service.clone(), container::follow(followed, file.clone()))
         })
         .collect();
     let places = join_all(containers.iter().map(|(id, _)| place(engine, id))).await;
@@ -231,12 +233,12 @@ impl Project {
         let mut failing: Vec<_> = self
             .ended
             .iter()
-            .map(|ended| Box::pin(container::how(ended.clone())))
+            .map(|(service, ended)| Box::pin(async move { (service, container::how(ended.clone()).await) }))
             .collect();
         while !failing.is_empty() {
-            let (how, _, rest) = select_all(failing).await;
+            let ((service, how), _, rest) = select_all(failing).await;
             if how != container::SUCCESS {
-                return how;
+                return format!("`{service}`: {how}");
             }
             failing = rest;
         }
