@@ -7,11 +7,13 @@ usage:
   cargo xtask demo [-- ARGS]     run the example's tests on real servers; ARGS go to cargo nextest
   cargo xtask test [-- ARGS]     run all tests, under nextest and under cargo test; ARGS go to both
   cargo xtask bench [ARGS]       measure what isolation costs; `cargo xtask bench --help` tells more
+  cargo xtask images [--fresh]   make container images of the servers from Debian's packages, without a registry
   cargo xtask ci [--keep-going]  run what CI runs; stop at the first failure unless told otherwise
 
 demo, test, bench and ci first see to what they need (database servers, cargo-nextest) and say what they install.
 A server's programs are looked for in PATH and the usual places, or where ITEST_POSTGRES_BIN, ITEST_REDIS_BIN and
-ITEST_MEMCACHED_BIN say.";
+ITEST_MEMCACHED_BIN say. images needs a Docker engine that runs, and sees to mmdebstrap; it keeps images that are
+there and still made of the same things, unless told otherwise.";
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Task {
@@ -19,7 +21,17 @@ pub(crate) enum Task {
     Demo { extra: Vec<String> },
     Test { extra: Vec<String> },
     Bench { args: Vec<String> },
+    Images(Make),
     Ci(AfterFailure),
+}
+
+/// Which images `images` makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Make {
+    /// Those that aren't there, or are made of other things than they would be now.
+    Missing,
+    /// All of them, and what they are based on.
+    Anew,
 }
 
 /// What `ci` does with the steps that follow a failed one.
@@ -53,9 +65,10 @@ pub(crate) fn parse(args: &[String]) -> Result<Task, String> {
         "test" => check_none("test", own).map(|()| Task::Test {
             extra: extra.unwrap_or_default(),
         }),
+        "images" => parse_images(rest).map(Task::Images),
         "ci" => parse_ci(rest).map(Task::Ci),
         other => Err(format!(
-            "unknown subcommand `{other}`; the subcommands are `demo`, `test`, `bench` and `ci`"
+            "unknown subcommand `{other}`; the subcommands are `demo`, `test`, `bench`, `images` and `ci`"
         )),
     }
 }
@@ -75,19 +88,34 @@ fn check_none(subcommand: &str, own: &[String]) -> Result<(), String> {
     }
 }
 
+fn parse_images(args: &[String]) -> Result<Make, String> {
+    Ok(match parse_flag("images", "--fresh", args)? {
+        Flag::Given => Make::Anew,
+        Flag::NotGiven => Make::Missing,
+    })
+}
+
 fn parse_ci(args: &[String]) -> Result<AfterFailure, String> {
-    let mut after_failure = AfterFailure::Stop;
-    for arg in args {
-        match arg.as_str() {
-            "--keep-going" => after_failure = AfterFailure::KeepGoing,
-            other => {
-                return Err(format!(
-                    "unknown argument `{other}` of `ci`; the only one is `--keep-going`"
-                ));
-            }
-        }
+    Ok(match parse_flag("ci", "--keep-going", args)? {
+        Flag::Given => AfterFailure::KeepGoing,
+        Flag::NotGiven => AfterFailure::Stop,
+    })
+}
+
+enum Flag {
+    Given,
+    NotGiven,
+}
+
+/// For a subcommand whose only argument this is.
+fn parse_flag(subcommand: &str, flag: &str, args: &[String]) -> Result<Flag, String> {
+    match args.iter().find(|arg| *arg != flag) {
+        Some(other) => Err(format!(
+            "unknown argument `{other}` of `{subcommand}`; the only one is `{flag}`"
+        )),
+        None if args.is_empty() => Ok(Flag::NotGiven),
+        None => Ok(Flag::Given),
     }
-    Ok(after_failure)
 }
 
 #[cfg(test)]
@@ -124,17 +152,20 @@ mod tests {
     }
 
     #[test]
-    fn ci_takes_one_flag() {
+    fn ci_and_images_take_one_flag_each() {
         assert_eq!(parsed("ci"), Ok(Task::Ci(AfterFailure::Stop)));
         assert_eq!(parsed("ci --keep-going"), Ok(Task::Ci(AfterFailure::KeepGoing)));
+        assert_eq!(parsed("images"), Ok(Task::Images(Make::Missing)));
+        assert_eq!(parsed("images --fresh"), Ok(Task::Images(Make::Anew)));
     }
 
     #[test]
     fn a_mistake_is_named_with_what_is_valid() {
         for (line, parts) in [
-            ("tset", ["`tset`", "`demo`, `test`, `bench` and `ci`"]),
+            ("tset", ["`tset`", "`demo`, `test`, `bench`, `images` and `ci`"]),
             ("test orders", ["`orders` of `test`", "cargo xtask test -- orders"]),
             ("ci --keepgoing", ["`--keepgoing` of `ci`", "`--keep-going`"]),
+            ("images fresh", ["`fresh` of `images`", "`--fresh`"]),
             ("ci -- x", ["`--` of `ci`", "`--keep-going`"]),
         ] {
             let mistake = parsed(line).expect_err(line);

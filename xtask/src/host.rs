@@ -36,13 +36,7 @@ pub(crate) enum Means {
 
 impl Host {
     pub(crate) fn look() -> Self {
-        // `/usr/lib/os-release` is for systems that have nothing to add to it: os-release(5).
-        let paths = ["/etc/os-release", "/usr/lib/os-release"];
-        let release = paths
-            .iter()
-            .find_map(|path| fs::read_to_string(path).ok())
-            .unwrap_or_default();
-        let family = family(OS, &release);
+        let family = family(OS, &release());
         let succeeds = |program, args: &[&str]| Line::new(program, args).said().is_some();
         let is_root = || Line::new("id", ["-u"]).said().as_deref() == Some("0");
         let means = match family {
@@ -54,6 +48,25 @@ impl Host {
         };
         Self { family, means }
     }
+}
+
+/// The release of Debian that this host runs, such as `bookworm`. A system that is only like Debian runs none.
+pub(crate) fn debian_release() -> Option<String> {
+    debian_codename(&release())
+}
+
+fn debian_codename(release: &str) -> Option<String> {
+    value(release, "VERSION_CODENAME").filter(|_| value(release, "ID").as_deref() == Some("debian"))
+}
+
+/// The text of the os-release file.
+fn release() -> String {
+    // `/usr/lib/os-release` is for systems that have nothing to add to it: os-release(5).
+    let paths = ["/etc/os-release", "/usr/lib/os-release"];
+    paths
+        .iter()
+        .find_map(|path| fs::read_to_string(path).ok())
+        .unwrap_or_default()
 }
 
 /// Judges by the operating system's name and the text of its os-release file.
@@ -112,6 +125,14 @@ mod tests {
     fn other_systems_are_no_linux() {
         assert_eq!(family("macos", ""), Family::MacOs);
         assert_eq!(family("freebsd", "ID=freebsd"), Family::Other);
+    }
+
+    #[test]
+    fn a_release_is_debians_own_or_none() {
+        let debian = "VERSION_CODENAME=bookworm\nID=debian\n";
+        assert_eq!(debian_codename(debian).as_deref(), Some("bookworm"));
+        let likeness = "ID=raspbian\nID_LIKE=debian\nVERSION_CODENAME=bookworm\n";
+        assert_eq!(debian_codename(likeness), None);
     }
 
     #[test]

@@ -17,6 +17,9 @@ const NO_CLUSTER_TEXT: &str = "\
 create_main_cluster = false
 ";
 
+/// mmdebstrap works through apt, which other systems may have in their packages, but not set up for Debian's archive.
+const NO_APT: &str = "mmdebstrap, with apt and Debian's archive keyring; it is easiest on Debian or Ubuntu";
+
 /// What is to be done, in this order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
@@ -71,6 +74,9 @@ pub(crate) fn plan(host: Host, missing: &[Need]) -> Plan {
     if host.family == Family::MacOs && missing.contains(&Need::CCompiler) {
         plan.by_hand.push("xcode-select --install".to_owned());
     }
+    if host.family != Family::Debian && missing.contains(&Need::Mmdebstrap) {
+        plan.by_hand.push(NO_APT.to_owned());
+    }
     if missing.contains(&Need::Nextest) {
         plan.build = Some(Line::cargo(["install", "cargo-nextest", "--locked"]));
     }
@@ -80,7 +86,9 @@ pub(crate) fn plan(host: Host, missing: &[Need]) -> Plan {
 /// The packages that meet a need, none if it isn't met by a package.
 fn packages(family: Family, need: Need) -> &'static [&'static str] {
     match (need, family) {
-        (Need::Nextest, _) | (Need::CCompiler, Family::MacOs) => &[],
+        // It only recommends the keyring, which Ubuntu doesn't have otherwise, and what it needs without root.
+        (Need::Mmdebstrap, Family::Debian) => &["mmdebstrap", "debian-archive-keyring", "uidmap"],
+        (Need::Nextest | Need::Mmdebstrap, _) | (Need::CCompiler, Family::MacOs) => &[],
         // gcc only recommends the C library's headers, and recommendations are left out.
         (Need::CCompiler, Family::Debian) => &["gcc", "libc6-dev"],
         (Need::CCompiler, Family::Alpine) => &["gcc", "musl-dev"],
@@ -205,6 +213,20 @@ mod tests {
         let plan = planned(Family::MacOs, Means::Brew, ALL);
         assert_eq!(lines(&plan.install), ["brew install postgresql@17 redis memcached"]);
         assert_eq!(plan.by_hand, ["xcode-select --install"]);
+    }
+
+    #[test]
+    fn mmdebstrap_comes_by_apt_alone() {
+        let plan = planned(Family::Debian, Means::AptAsRoot, Need::IMAGES);
+        let install = plan.install.expect("a package").to_string();
+        assert!(
+            install.ends_with(" mmdebstrap debian-archive-keyring uidmap"),
+            "{install}"
+        );
+        for (family, means) in [(Family::MacOs, Means::Brew), (Family::Fedora, Means::ByHand)] {
+            let plan = planned(family, means, Need::IMAGES);
+            assert_eq!((plan.install, plan.by_hand), (None, vec![NO_APT.to_owned()]));
+        }
     }
 
     #[test]

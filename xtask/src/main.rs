@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `bench` and `ci`.
+//! The project's own commands: `cargo xtask demo`, `test`, `bench`, `images` and `ci`.
 //!
 //! A fresh clone needs nothing else: what the tests need of this machine is looked for, installed where that can be
 //! done without asking, and told otherwise.
@@ -9,6 +9,7 @@ mod ci;
 mod demo;
 mod features;
 mod host;
+mod images;
 mod install;
 mod line;
 mod look;
@@ -18,7 +19,7 @@ mod version;
 
 use std::process::ExitCode;
 
-use args::Task;
+use args::{Make, Task};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -37,6 +38,8 @@ fn main() -> ExitCode {
         Task::Demo { extra } => demo::run(&extra),
         Task::Test { extra } => test::run(&extra),
         Task::Bench { args } => bench::run(&args),
+        Task::Images(Make::Missing) => images::ensure(),
+        Task::Images(Make::Anew) => images::create(),
         Task::Ci(after_failure) => ci::run(after_failure),
     };
     match result {

@@ -1,4 +1,4 @@
-//! What tests need of this machine: the data, and the sequence of seeing to it.
+//! What the commands need of this machine: the data, and the sequence of seeing to it.
 
 use anyhow::{Result, bail};
 
@@ -15,6 +15,8 @@ pub(crate) enum Need {
     /// The server of the tests that define a service of their own.
     Memcached,
     Nextest,
+    /// Makes the root file system of our container images.
+    Mmdebstrap,
 }
 
 /// What it takes to recognize a need that is met.
@@ -39,6 +41,8 @@ impl Need {
         Self::Memcached,
         Self::Nextest,
     ];
+    /// What it takes to make the container images, besides an engine.
+    pub(crate) const IMAGES: &[Self] = &[Self::Mmdebstrap];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -47,6 +51,7 @@ impl Need {
             Self::Redis => "redis",
             Self::Memcached => "memcached",
             Self::Nextest => "cargo-nextest",
+            Self::Mmdebstrap => "mmdebstrap",
         }
     }
 
@@ -63,6 +68,7 @@ impl Need {
             Self::Redis => plain(&["redis-server"]),
             Self::Memcached => plain(&["memcached"]),
             Self::Nextest => plain(&["cargo-nextest"]),
+            Self::Mmdebstrap => plain(&["mmdebstrap"]),
             Self::Postgres => Program {
                 names: &["postgres"],
                 folders: &[
@@ -85,7 +91,7 @@ impl Need {
             Self::Postgres => Some("ITEST_POSTGRES"),
             Self::Redis => Some("ITEST_REDIS"),
             Self::Memcached => Some("ITEST_MEMCACHED"),
-            Self::CCompiler | Self::Nextest => None,
+            Self::CCompiler | Self::Nextest | Self::Mmdebstrap => None,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::engine;
 use crate::logbook::Logbook;
 use crate::processes::{self, Process};
 use crate::runner::Runner;
@@ -161,9 +162,22 @@ impl Harbour {
         });
     }
 
-    /// What is still here: folders, processes, shared memory.
+    pub(crate) fn expect_containers(&self) {
+        self.seen().containers = true;
+    }
+
+    /// The containers of all supervisors that were ever seen here: id, state and name.
+    pub fn containers(&self) -> Vec<String> {
+        self.look();
+        let seen = self.seen();
+        let supervisors = seen.supervisors.iter().filter(|_| seen.containers);
+        supervisors.flat_map(|pid| engine::containers_of(*pid)).collect()
+    }
+
+    /// What is still here: folders, processes, shared memory, containers.
     pub fn left(&self) -> Vec<String> {
         let mut left = Vec::new();
+        left.extend(self.containers().iter().map(|container| format!("container {container}")));
         left.extend(self.dir().exists().then(|| format!("folder {}", self.dir().display())));
         let processes = self.processes();
         left.extend(

@@ -12,6 +12,7 @@
 
 mod binaries;
 mod ended;
+mod engine;
 mod harbour;
 pub mod logbook;
 pub mod manners;
@@ -23,6 +24,7 @@ mod wait;
 
 pub use binaries::{copy_of, test_binary, workspace};
 pub use ended::Ended;
+pub use engine::{Hold, StandIn};
 pub use harbour::Harbour;
 pub use logbook::{Logbook, Record};
 pub use manners::Manners;

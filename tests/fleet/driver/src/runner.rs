@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::binaries::{selection, workspace};
 use crate::ended::Ended;
+use crate::engine::IMAGES;
 use crate::harbour::Harbour;
 use crate::logbook::{self, Logbook};
 use crate::manners::{self, Manners};
@@ -152,6 +153,13 @@ impl<'h> Runner<'h> {
     /// How long an idle supervisor stays.
     pub fn linger(self, linger: &str) -> Self {
         self.env("ITEST_LINGER", linger)
+    }
+
+    /// On containers, from local images.
+    pub fn on_containers(mut self) -> Self {
+        self.harbour.expect_containers();
+        self.command.env("ITEST_PROVIDER", "docker").envs(IMAGES);
+        self
     }
 
     /// How the misbehaving tests behave.

@@ -25,6 +25,8 @@ pub(crate) struct Seen {
     pub(crate) supervisors: BTreeSet<u32>,
     pub(crate) servers: BTreeSet<u32>,
     pub(crate) roots: BTreeSet<PathBuf>,
+    /// Whether there may be containers.
+    pub(crate) containers: bool,
 }
 
 impl Seen {
