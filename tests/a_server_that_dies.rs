@@ -1,6 +1,6 @@
 //! A server that dies in the middle of a run: the test that lost it says so, and the next one has another.
 
-use fleet_driver::{Harbour, kill};
+use fleet_driver::Harbour;
 
 #[test]
 fn the_next_test_has_another_postgres_and_the_one_that_lost_it_says_why_it_failed() {
@@ -9,10 +9,10 @@ fn the_next_test_has_another_postgres_and_the_one_that_lost_it_says_why_it_faile
 
 #[test]
 fn the_next_test_has_another_redis_and_the_one_that_lost_it_says_why_it_failed() {
-    dies("redis-server", "the redis server ended (signal: 9");
+    dies("redis", "the redis server ended (signal: 9");
 }
 
-fn dies(program: &str, said: &str) {
+fn dies(service: &str, said: &str) {
     let harbour = Harbour::open();
     let held = "beta::first::in_a_database_2";
     let run = harbour
@@ -22,8 +22,8 @@ fn dies(program: &str, said: &str) {
         .hold(held);
     let mut run = run.start();
     run.wait_until_held();
-    kill(harbour.server(program));
-    harbour.wait_until_gone(&[program]);
+    harbour.kill_server(service);
+    harbour.wait_until_gone(&[service]);
     run.release();
     let ended = run.wait();
     ended.check(10, &[held]);

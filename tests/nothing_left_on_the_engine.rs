@@ -6,7 +6,10 @@ const HELD: &str = "alpha_two::fourth::in_a_database_3";
 
 /// Ten tests, on two containers.
 fn some(harbour: &Harbour) -> Runner<'_> {
-    harbour.nextest().only("binary(alpha_two) & test(fourth)").on_containers()
+    harbour
+        .nextest()
+        .only("binary(alpha_two) & test(fourth)")
+        .on_containers()
 }
 
 /// A run in whose middle a test waits, while no other runs.
@@ -14,21 +17,30 @@ fn held(harbour: &Harbour) -> (Run<'_>, u32) {
     let mut run = some(harbour).threads(1).hold(HELD).start();
     let test = run.wait_until_held();
     let containers = harbour.containers();
-    assert_eq!(containers.len(), 2, "there is something to leave behind: {containers:?}");
+    assert_eq!(
+        containers.len(),
+        2,
+        "there is something to leave behind: {containers:?}"
+    );
     (run, test)
 }
 
 fn none_left(harbour: &Harbour) {
-    wait_until("the end of all containers", std::time::Duration::from_secs(20), || {
-        match harbour.containers() {
+    wait_until(
+        "the end of all containers",
+        std::time::Duration::from_secs(20),
+        || match harbour.containers() {
             left if left.is_empty() => Ok(()),
             left => Err(format!("{left:?}")),
-        }
-    });
+        },
+    );
 }
 
 #[test]
-#[cfg_attr(not(has_images), ignore = "no test images; `cargo xtask images`, then `touch build.rs`")]
+#[cfg_attr(
+    not(has_images),
+    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
+)]
 fn after_a_run_and_after_ctrl_c() {
     let harbour = Harbour::open();
     let (run, _) = held(&harbour);
@@ -45,7 +57,10 @@ fn after_a_run_and_after_ctrl_c() {
 }
 
 #[test]
-#[cfg_attr(not(has_images), ignore = "no test images; `cargo xtask images`, then `touch build.rs`")]
+#[cfg_attr(
+    not(has_images),
+    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
+)]
 fn after_a_test_and_the_runner_were_killed() {
     let harbour = Harbour::open();
     let (run, test) = held(&harbour);
@@ -61,7 +76,10 @@ fn after_a_test_and_the_runner_were_killed() {
 }
 
 #[test]
-#[cfg_attr(not(has_images), ignore = "no test images; `cargo xtask images`, then `touch build.rs`")]
+#[cfg_attr(
+    not(has_images),
+    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
+)]
 fn after_the_supervisor_was_killed() {
     let harbour = Harbour::open();
     let (run, _) = held(&harbour);
@@ -76,7 +94,10 @@ fn after_the_supervisor_was_killed() {
 }
 
 #[test]
-#[cfg_attr(not(has_images), ignore = "no test images; `cargo xtask images`, then `touch build.rs`")]
+#[cfg_attr(
+    not(has_images),
+    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
+)]
 fn after_everything_was_killed_at_once() {
     let harbour = Harbour::open();
     let (run, test) = held(&harbour);
@@ -87,7 +108,10 @@ fn after_everything_was_killed_at_once() {
 }
 
 #[test]
-#[cfg_attr(not(has_images), ignore = "no test images; `cargo xtask images`, then `touch build.rs`")]
+#[cfg_attr(
+    not(has_images),
+    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
+)]
 fn what_supervisor_and_janitor_left_goes_with_anybodys_next_run_and_nobody_elses_does() {
     let (dead, living, next) = (Harbour::open(), Harbour::open(), Harbour::open());
     let (bystander, _) = held(&living);
@@ -111,13 +135,19 @@ fn what_supervisor_and_janitor_left_goes_with_anybodys_next_run_and_nobody_elses
 }
 
 #[test]
-#[cfg_attr(not(has_images), ignore = "no test images; `cargo xtask images`, then `touch build.rs`")]
+#[cfg_attr(
+    not(has_images),
+    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
+)]
 fn a_container_that_was_created_but_never_started() {
     killed_while(Hold::Start);
 }
 
 #[test]
-#[cfg_attr(not(has_images), ignore = "no test images; `cargo xtask images`, then `touch build.rs`")]
+#[cfg_attr(
+    not(has_images),
+    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
+)]
 fn a_container_that_was_created_and_nobody_heard_of_it() {
     killed_while(Hold::Created);
 }
@@ -129,7 +159,10 @@ fn killed_while(hold: Hold) {
     let run = some(&harbour).threads(1).env("DOCKER_HOST", engine.address()).start();
     engine.wait_until_held();
     let containers = harbour.containers();
-    assert!(containers.iter().any(|container| container.contains(" created ")), "{containers:?}");
+    assert!(
+        containers.iter().any(|container| container.contains(" created ")),
+        "{containers:?}"
+    );
     kill_group(run.pid());
     kill(harbour.supervisor());
     harbour.wait_until_empty();

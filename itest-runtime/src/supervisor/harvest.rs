@@ -32,7 +32,7 @@ fn clear(home: &Home) -> bool {
         Ok(Some(state)) => {
             tracing::info!(home = %home.dir().display(), "cleaning up behind a dead supervisor");
             clear_state(&state);
-            containers = state.containers;
+            containers = !state.containers.is_empty();
         }
         Ok(None) => {}
         Err(error) => tracing::warn!("{error}; only the usual places are cleaned"),

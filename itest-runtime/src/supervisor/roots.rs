@@ -92,32 +92,45 @@ impl Roots {
         }
     }
 
-    /// Remembers for those who clean up that this run has something on the container engine.
+    /// Remembers for those who clean up what this run has on the container engine.
     #[cfg(feature = "docker")]
-    pub(crate) fn expect_containers(&self, run: &str) {
-        self.tell_of_containers(Some(run));
+    pub(crate) fn expect_container(&self, run: &str, name: &str) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = inner.state.change(|state| {
+            state.containers.push(name.to_owned());
+            state.containers.len()
+        });
+        if known == 1 {
+            inner.tell_of_containers(Some(run));
+        }
+    }
+
+    /// What is no more on the container engine.
+    #[cfg(feature = "docker")]
+    pub(crate) fn forget_container(&self, name: &str) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner
+            .state
+            .change(|state| state.containers.retain(|known| known != name));
     }
 
     /// Nothing of ours is on the container engine any more.
     #[cfg(feature = "docker")]
     pub(super) fn no_containers(&self) {
-        self.tell_of_containers(None);
-    }
-
-    #[cfg(feature = "docker")]
-    fn tell_of_containers(&self, run: Option<&str>) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.state.containers() == run.is_some() {
-            return;
-        }
-        inner.state.change(|state| state.containers = run.is_some());
-        if let Err(error) = inner.janitor.sweep(run) {
-            tracing::warn!(%error, "failed to tell the janitor of containers");
-        }
+        inner.state.change(|state| state.containers.clear());
+        inner.tell_of_containers(None);
     }
 }
 
 impl Inner {
+    #[cfg(feature = "docker")]
+    fn tell_of_containers(&mut self, run: Option<&str>) {
+        if let Err(error) = self.janitor.sweep(run) {
+            tracing::warn!(%error, "failed to tell the janitor of containers");
+        }
+    }
+
     fn create(&mut self, root: &Path) -> Result<PathBuf> {
         self.janitor.remove(root)?;
         self.state.change(|state| state.roots.push(root.to_owned()));

@@ -17,9 +17,8 @@ pub(super) struct State {
     /// Folders that hold the servers' data.
     pub(super) roots: Vec<PathBuf>,
     pub(super) servers: Vec<ProcessId>,
-    /// Whether it has something on the container engine: its labels tell what.
-    #[serde(default)]
-    pub(super) containers: bool,
+    /// What it has started on the container engine. Labels tell more; that there is something to look for is told here.
+    pub(super) containers: Vec<String>,
 }
 
 impl State {
@@ -49,16 +48,11 @@ impl StateFile {
             boot: os::boot_id(),
             roots: Vec::new(),
             servers: Vec::new(),
-            containers: false,
+            containers: Vec::new(),
         };
         let file = Self { path, state };
         file.write();
         file
-    }
-
-    #[cfg(feature = "docker")]
-    pub(super) fn containers(&self) -> bool {
-        self.state.containers
     }
 
     pub(super) fn change<T>(&mut self, change: impl FnOnce(&mut State) -> T) -> T {

@@ -22,6 +22,7 @@ use super::owner::Owner;
 use crate::error::{Context, Error, Result};
 use crate::provider::log::Log;
 use crate::provider::recipe::{ContainerLaunch, ContainerPlace, DockerRecipe};
+use crate::supervisor::Roots;
 
 /// How a container ended that did what it had to.
 pub(super) const SUCCESS: &str = "exit code: 0";
@@ -37,6 +38,8 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(crate) struct Container {
     engine: Engine,
     id: String,
+    name: String,
+    roots: Roots,
     folder: PathBuf,
     log: Log,
     ended: watch::Receiver<Option<String>>,
@@ -55,6 +58,7 @@ pub(super) struct Order<'a> {
     pub(super) patience: Duration,
     /// Whether a test that has it to itself may stop it and start it again.
     pub(super) may_pause: bool,
+    pub(super) roots: Roots,
 }
 
 /// Creates and starts it. Once this has begun it must be let finish: what is created meanwhile would be lost otherwise.
@@ -77,14 +81,18 @@ pub(super) async fn start(engine: Engine, order: Order<'_>) -> Result<(Container
             let wanted = format!("failed to start a container of {}", order.image.name);
             let error = Error::new(causes(&error)).context(wanted);
             // It may have been created all the same, under this name.
-            let _ = engine.remove(&order.name).await;
+            if engine.remove(&order.name).await.is_ok() {
+                order.roots.forget_container(&order.name);
+            }
             return Err(error);
         }
     };
     match attend(&engine, &id, &order).await {
         Ok(attended) => Ok(attended),
         Err(error) => {
-            let _ = engine.remove(&id).await;
+            if engine.remove(&id).await.is_ok() {
+                order.roots.forget_container(&order.name);
+            }
             Err(error)
         }
     }
@@ -103,6 +111,8 @@ async fn attend(engine: &Engine, id: &str, order: &Order<'_>) -> Result<(Contain
     let container = Container {
         engine: engine.clone(),
         id: id.to_owned(),
+        name: order.name.clone(),
+        roots: order.roots.clone(),
         folder: order.folder.clone(),
         log,
         ended,
@@ -352,8 +362,9 @@ impl Container {
 
     /// Removes it, with its volumes and its log.
     pub(crate) async fn stop(&self) {
-        if let Err(error) = self.engine.remove(&self.id).await {
-            tracing::warn!(%error, "a container stays");
+        match self.engine.remove(&self.id).await {
+            Ok(()) => self.roots.forget_container(&self.name),
+            Err(error) => tracing::warn!(%error, "a container stays"),
         }
         let folder = self.folder.clone();
         let _ = tokio::task::spawn_blocking(move || fs::remove_dir_all(folder)).await;

@@ -32,9 +32,14 @@ use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
 use crate::os::ProcessId;
 use crate::spec::DockerWish;
+use crate::supervisor::Roots;
 
 /// How long to wait at the end for containers that are just being created.
 const CREATED: Duration = Duration::from_secs(20);
+
+/// How often, after a supervisor's death, it is looked for what the engine was creating for it.
+const LATE_ROUNDS: u32 = 6;
+const ROUND: Duration = Duration::from_millis(500);
 
 /// What a supervisor has to do with the container engine.
 #[derive(Debug, Clone)]
@@ -209,10 +214,11 @@ impl Docker {
             use_of_it: ask.owner.to_owned(),
             dedicated: ask.dedicated,
             docker: self.clone(),
+            roots: ask.around.roots.clone(),
             run: ask.run,
             progress: ask.progress.clone(),
         };
-        ask.around.roots.expect_containers(self.run());
+        ask.around.roots.expect_container(self.run(), &start.name);
         let (tell, told) = tokio::sync::oneshot::channel();
         let mut coming = self.0.coming.lock().await;
         while coming.try_join_next().is_some() {}
@@ -249,6 +255,7 @@ struct Start {
     use_of_it: String,
     dedicated: bool,
     docker: Docker,
+    roots: Roots,
     run: ProcessId,
     progress: Progress,
 }
@@ -272,6 +279,7 @@ impl Start {
             folder: self.folder,
             patience: self.patience,
             may_pause: recipe.may_pause && self.dedicated,
+            roots: self.roots,
         };
         let (container, place) = container::start(engine, order).await?;
         Ok(Started {
@@ -296,6 +304,7 @@ impl Start {
             patience: self.patience,
             may_pause: self.dedicated,
             docker: self.docker,
+            roots: self.roots,
             run: self.run,
             progress: self.progress,
         };
@@ -316,5 +325,10 @@ pub(crate) async fn sweep(run: &str) -> Result<()> {
     let engine = Engine::open().await?;
     harvest::of_run(&engine, run).await?;
     harvest::of_the_dead(&engine, &Owner::own(String::new())).await?;
+    // What the engine was just creating when the supervisor died comes only now.
+    for _ in 0..LATE_ROUNDS {
+        tokio::time::sleep(ROUND).await;
+        harvest::of_run(&engine, run).await?;
+    }
     Ok(())
 }

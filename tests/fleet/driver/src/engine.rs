@@ -33,6 +33,13 @@ pub(crate) fn containers_of(supervisor: u32) -> Vec<String> {
     listed.lines().map(str::to_owned).collect()
 }
 
+/// Kills a container, by its line in a list.
+pub(crate) fn kill(container: &str) {
+    let id = container.split(' ').next().unwrap_or_default();
+    let output = Command::new("docker").args(["kill", id]).output().expect("docker runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// Where the engine listens.
 fn socket() -> PathBuf {
     let named = std::env::var("DOCKER_HOST").unwrap_or_default();
@@ -62,17 +69,17 @@ impl StandIn {
     /// When it can't.
     pub fn listen(socket: &Path, hold: Hold) -> Self {
         let listener = UnixListener::bind(socket).expect("the path is free");
-        let (tell, held) = channel();
-        let tell = Arc::new(tell);
+        let (report, reports) = channel();
+        let report = Arc::new(report);
         thread::spawn(move || {
             for caller in listener.incoming().flatten() {
-                let tell = tell.clone();
-                thread::spawn(move || pass_on(&caller, hold, &tell));
+                let report = report.clone();
+                thread::spawn(move || pass_on(&caller, hold, &report));
             }
         });
         Self {
             socket: socket.to_owned(),
-            held,
+            held: reports,
         }
     }
 
@@ -96,10 +103,14 @@ fn pass_on(caller: &UnixStream, hold: Hold, tell: &Sender<()>) {
         let (held_up, answers_held) = channel();
         let answering = &engine;
         scope.spawn(move || answer(answering, caller, &answers_held, tell));
-        let mut buffer = [0; 64 << 10];
+        let mut buffer = vec![0; 64 << 10];
         while let Ok(length @ 1..) = (&mut &*caller).read(&mut buffer) {
             let said = String::from_utf8_lossy(&buffer[..length]);
-            let posts = |end: &str| said.lines().next().is_some_and(|line| line.starts_with("POST ") && line.contains(end));
+            let posts = |end: &str| {
+                said.lines()
+                    .next()
+                    .is_some_and(|line| line.starts_with("POST ") && line.contains(end))
+            };
             match hold {
                 Hold::Start if posts("/start HTTP") => {
                     let _ = tell.send(());
@@ -120,7 +131,7 @@ fn pass_on(caller: &UnixStream, hold: Hold, tell: &Sender<()>) {
 
 /// The engine's answers, until they are held up: the next one is then read, and kept.
 fn answer(mut engine: &UnixStream, mut caller: &UnixStream, held: &Receiver<()>, tell: &Sender<()>) {
-    let mut buffer = [0; 64 << 10];
+    let mut buffer = vec![0; 64 << 10];
     while let Ok(length @ 1..) = engine.read(&mut buffer) {
         if held.try_recv().is_ok() {
             let _ = tell.send(());

@@ -16,6 +16,14 @@ use crate::wait::wait_until;
 /// How long a run's leavings may be there after its linger. Long, for machines that are busy with other tests.
 const GONE_WITHIN: Duration = Duration::from_secs(20);
 
+/// What a service's native server runs.
+fn program_of(service: &str) -> &str {
+    match service {
+        "redis" => "redis-server",
+        other => other,
+    }
+}
+
 /// A folder for supervisors, and for all that the fleet writes.
 #[derive(Debug)]
 pub struct Harbour {
@@ -88,7 +96,8 @@ impl Harbour {
 
     /// How many servers were ever seen here.
     pub fn servers_seen(&self) -> usize {
-        self.seen().servers.len()
+        let seen = self.seen();
+        seen.servers.len() + seen.containers.len()
     }
 
     /// How many supervisors were ever seen here.
@@ -132,12 +141,22 @@ impl Harbour {
         found.unwrap_or_else(|| panic!("no `{name}` among {all:#?}")).clone()
     }
 
-    /// The first of the supervisor's servers whose program has this name: the process that started first.
+    /// Kills the first server of a service: the one that started first.
     ///
     /// # Panics
     /// When there is none.
-    pub fn server(&self, name: &str) -> u32 {
+    pub fn kill_server(&self, service: &str) {
         self.look();
+        let containers = self.containers();
+        let of_service = format!(" itest-{service}-");
+        match containers.iter().rfind(|container| container.contains(&of_service)) {
+            Some(container) => engine::kill(container),
+            None => processes::kill(self.server_process(service)),
+        }
+    }
+
+    fn server_process(&self, service: &str) -> u32 {
+        let name = program_of(service);
         let servers = self.seen().servers.clone();
         let all = self.processes();
         let found = all
@@ -146,14 +165,22 @@ impl Harbour {
         found.unwrap_or_else(|| panic!("no server `{name}` among {all:#?}")).pid
     }
 
-    /// Waits until no program of one of these names runs any more.
+    /// Waits until no server of these services is there any more.
     ///
     /// # Panics
     /// When one stays.
-    pub fn wait_until_gone(&self, names: &[&str]) {
+    pub fn wait_until_gone(&self, services: &[&str]) {
+        let programs: Vec<_> = services.iter().map(|service| program_of(service)).collect();
         wait_until("the end of all servers", GONE_WITHIN, || {
             let processes = self.processes().into_iter();
-            let stay: Vec<_> = processes.filter(|process| names.contains(&&*process.name)).collect();
+            let processes = processes.filter(|process| programs.contains(&&*process.name));
+            let of_service = |container: &String| {
+                services
+                    .iter()
+                    .any(|service| container.contains(&format!(" itest-{service}-")))
+            };
+            let containers = self.containers().into_iter().filter(of_service);
+            let stay: Vec<_> = processes.map(|process| process.command).chain(containers).collect();
             if stay.is_empty() {
                 Ok(())
             } else {
@@ -162,22 +189,25 @@ impl Harbour {
         });
     }
 
-    pub(crate) fn expect_containers(&self) {
-        self.seen().containers = true;
-    }
-
     /// The containers of all supervisors that were ever seen here: id, state and name.
     pub fn containers(&self) -> Vec<String> {
         self.look();
         let seen = self.seen();
-        let supervisors = seen.supervisors.iter().filter(|_| seen.containers);
+        if seen.containers.is_empty() {
+            return Vec::new();
+        }
+        let supervisors = seen.supervisors.iter();
         supervisors.flat_map(|pid| engine::containers_of(*pid)).collect()
     }
 
     /// What is still here: folders, processes, shared memory, containers.
     pub fn left(&self) -> Vec<String> {
         let mut left = Vec::new();
-        left.extend(self.containers().iter().map(|container| format!("container {container}")));
+        left.extend(
+            self.containers()
+                .iter()
+                .map(|container| format!("container {container}")),
+        );
         left.extend(self.dir().exists().then(|| format!("folder {}", self.dir().display())));
         let processes = self.processes();
         left.extend(

@@ -37,6 +37,41 @@ pub struct Runner<'h> {
     logbook: Logbook,
 }
 
+/// How the fleet's servers come to run: as those of the driver's own run do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provider {
+    /// As processes; also where the driver's run leaves it open.
+    Native,
+    /// In containers.
+    Docker,
+    /// They run already.
+    External,
+}
+
+impl Provider {
+    /// What `ITEST_PROVIDER` says to the driver.
+    pub fn of_this_run() -> Self {
+        match std::env::var("ITEST_PROVIDER").as_deref() {
+            Ok("docker") => Self::Docker,
+            Ok("external") => Self::External,
+            _ => Self::Native,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Docker => "docker",
+            Self::External => "external",
+        }
+    }
+
+    /// How many servers a run of the fleet has that a supervisor started: a Postgres and a Redis, if any.
+    pub fn servers(self) -> usize {
+        if self == Self::External { 0 } else { 2 }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Nextest,
@@ -66,11 +101,15 @@ pub(crate) fn forget_the_outer_run(command: &mut Command) {
         "DATABASE_URL",
     ];
     // Where this machine has its servers holds for the fleet, too.
-    const KEPT: [&str; 4] = [
+    const KEPT: [&str; 8] = [
         "ITEST_SERVER_USER",
         "ITEST_CACHE_DIR",
         "ITEST_POSTGRES_BIN",
         "ITEST_REDIS_BIN",
+        "ITEST_POSTGRES_IMAGE",
+        "ITEST_REDIS_IMAGE",
+        "ITEST_POSTGRES_URL",
+        "ITEST_REDIS_URL",
     ];
     for (name, _) in std::env::vars_os() {
         let Some(text) = name.to_str() else { continue };
@@ -117,7 +156,10 @@ impl<'h> Runner<'h> {
 
     fn of(harbour: &'h Harbour, mut command: Command, kind: Kind) -> Self {
         forget_the_outer_run(&mut command);
-        command.env("ITEST_DIR", harbour.dir()).env("ITEST_PROVIDER", "native");
+        let provider = Provider::of_this_run();
+        command
+            .env("ITEST_DIR", harbour.dir())
+            .env("ITEST_PROVIDER", provider.name());
         let runner = Self {
             harbour,
             command,
@@ -157,7 +199,6 @@ impl<'h> Runner<'h> {
 
     /// On containers, from local images.
     pub fn on_containers(mut self) -> Self {
-        self.harbour.expect_containers();
         self.command.env("ITEST_PROVIDER", "docker").envs(IMAGES);
         self
     }

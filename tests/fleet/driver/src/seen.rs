@@ -12,6 +12,7 @@ struct State {
     supervisor: ProcessId,
     roots: Vec<PathBuf>,
     servers: Vec<ProcessId>,
+    containers: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -25,8 +26,8 @@ pub(crate) struct Seen {
     pub(crate) supervisors: BTreeSet<u32>,
     pub(crate) servers: BTreeSet<u32>,
     pub(crate) roots: BTreeSet<PathBuf>,
-    /// Whether there may be containers.
-    pub(crate) containers: bool,
+    /// By their names.
+    pub(crate) containers: BTreeSet<String>,
 }
 
 impl Seen {
@@ -36,6 +37,7 @@ impl Seen {
             self.supervisors.insert(state.supervisor.pid);
             self.servers.extend(state.servers.iter().map(|server| server.pid));
             self.roots.extend(state.roots);
+            self.containers.extend(state.containers);
         }
     }
 }

@@ -28,6 +28,7 @@ use crate::provider::Progress;
 use crate::provider::log::Log;
 use crate::provider::recipe::{ComposePlace, ComposeRecipe, ContainerPlace};
 use crate::spec::FingerprintBuilder;
+use crate::supervisor::Roots;
 use file::Terms;
 use tool::{Call, Tool};
 
@@ -36,6 +37,7 @@ use tool::{Call, Tool};
 pub(crate) struct Project {
     engine: Engine,
     name: String,
+    roots: Roots,
     folder: PathBuf,
     log: Log,
     /// By service.
@@ -54,6 +56,7 @@ pub(super) struct Order {
     /// Whether a test that has it to itself may stop containers.
     pub(super) may_pause: bool,
     pub(super) docker: Docker,
+    pub(super) roots: Roots,
     pub(super) run: ProcessId,
     pub(super) progress: Progress,
 }
@@ -66,7 +69,9 @@ pub(super) async fn up(engine: Engine, order: Order) -> Result<(Project, Compose
         Err(error) => Err(error),
     };
     if outcome.is_err() {
-        let _ = harvest::of_project(&engine, &order.name).await;
+        if harvest::of_project(&engine, &order.name).await.is_ok() {
+            order.roots.forget_container(&order.name);
+        }
         remove_folder(order.folder).await;
     }
     outcome
@@ -164,6 +169,7 @@ async fn attend(engine: &Engine, order: &Order) -> Result<(Project, ComposePlace
     let project = Project {
         engine: engine.clone(),
         name: order.name.clone(),
+        roots: order.roots.clone(),
         folder: order.folder.clone(),
         log,
         ended,
@@ -247,8 +253,9 @@ impl Project {
 
     /// Removes its containers, networks and volumes.
     pub(crate) async fn stop(&self) {
-        if let Err(error) = harvest::of_project(&self.engine, &self.name).await {
-            tracing::warn!(%error, "something of a compose project stays");
+        match harvest::of_project(&self.engine, &self.name).await {
+            Ok(_) => self.roots.forget_container(&self.name),
+            Err(error) => tracing::warn!(%error, "something of a compose project stays"),
         }
         remove_folder(self.folder.clone()).await;
     }
