@@ -10,6 +10,7 @@
 pub(crate) mod docker;
 pub(crate) mod notes;
 pub(crate) mod outside;
+pub(crate) mod registry;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -177,8 +177,11 @@ impl Servers {
                 mut start,
                 mut progress,
             } = Self::find_or_start(supervisor, key, request, anchor);
+            // Who comes while it goes on is told how far it is; who comes later, nothing.
             if start.borrow().is_none() {
                 progress.mark_changed();
+            } else {
+                progress.mark_unchanged();
             }
             let outcome = loop {
                 tokio::select! {

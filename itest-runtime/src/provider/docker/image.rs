@@ -224,6 +224,7 @@ fn remedy(name: &str, said: &str) -> String {
     if says(&[
         "unauthorized",
         "authentication",
+        "auth credentials",
         "incorrect username",
         "denied",
         "forbidden",
@@ -293,6 +294,7 @@ mod tests {
                 "pull access denied for nobody/nothing, repository does not exist",
                 "docker login",
             ),
+            ("no basic auth credentials", "docker login"),
             ("no matching manifest for linux/arm64/v8", "DOCKER_DEFAULT_PLATFORM"),
         ] {
             let error = unpulled("postgres:99", said).render();
