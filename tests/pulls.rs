@@ -42,7 +42,10 @@ async fn end(guests: &Guests, image: &str) {
 }
 
 #[tokio::test]
-#[cfg_attr(not(has_images), ignore = "no test images; `cargo xtask images`, then `touch build.rs`")]
+#[cfg_attr(
+    not(has_images),
+    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
+)]
 async fn an_image_that_is_not_there_is_pulled_once_however_many_need_it() {
     let registry = Registry::open().await;
     let image = format!("{}/good:1", registry.address);
@@ -57,7 +60,10 @@ async fn an_image_that_is_not_there_is_pulled_once_however_many_need_it() {
 }
 
 #[tokio::test]
-#[cfg_attr(not(has_images), ignore = "no test images; `cargo xtask images`, then `touch build.rs`")]
+#[cfg_attr(
+    not(has_images),
+    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
+)]
 async fn who_waits_for_a_pull_is_told() {
     let registry = Registry::open().await;
     let image = format!("{}/good:1", registry.address);
@@ -68,7 +74,10 @@ async fn who_waits_for_a_pull_is_told() {
 }
 
 #[tokio::test]
-#[cfg_attr(not(has_images), ignore = "no test images; `cargo xtask images`, then `touch build.rs`")]
+#[cfg_attr(
+    not(has_images),
+    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
+)]
 async fn a_prefix_leads_to_a_mirror() {
     let registry = Registry::open().await;
     let guests = Guests::new()
@@ -80,11 +89,16 @@ async fn a_prefix_leads_to_a_mirror() {
 }
 
 #[tokio::test]
-#[cfg_attr(not(has_images), ignore = "no test images; `cargo xtask images`, then `touch build.rs`")]
+#[cfg_attr(
+    not(has_images),
+    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
+)]
 async fn a_registry_that_wants_to_know_who_one_is_is_told_what_docker_login_stored() {
     let registry = Registry::closed().await;
     let image = format!("{}/good:1", registry.address);
-    let stranger = Guests::new().with("GUEST_IMAGE", &image).with("DOCKER_CONFIG", "/nowhere");
+    let stranger = Guests::new()
+        .with("GUEST_IMAGE", &image)
+        .with("DOCKER_CONFIG", "/nowhere");
     let said = stranger.fail("uses_an_image").await;
     for part in [&format!("`docker login {}`", registry.address), "can't be pulled"] {
         assert!(said.contains(part), "{part}: {said}");
@@ -92,32 +106,48 @@ async fn a_registry_that_wants_to_know_who_one_is_is_told_what_docker_login_stor
     stranger.end_supervisors(Signal::TERM).await;
 
     let config = json!({"auths": {registry.address.as_str(): {"auth": LOGIN}}}).to_string();
-    let known = Guests::new().with("GUEST_IMAGE", &image).with("DOCKER_AUTH_CONFIG", config);
+    let known = Guests::new()
+        .with("GUEST_IMAGE", &image)
+        .with("DOCKER_AUTH_CONFIG", config);
     known.pass("uses_an_image").await;
     end(&known, &image).await;
 
     let wrong = json!({"auths": {registry.address.as_str(): {"auth": "c29tZWJvZHk6d3Jvbmc="}}}).to_string();
-    let mistaken = Guests::new().with("GUEST_IMAGE", &image).with("DOCKER_AUTH_CONFIG", wrong);
+    let mistaken = Guests::new()
+        .with("GUEST_IMAGE", &image)
+        .with("DOCKER_AUTH_CONFIG", wrong);
     let said = mistaken.fail("uses_an_image").await;
-    assert!(said.contains("docker login") && !said.contains("wrong") && !said.contains("c29t"), "{said}");
+    assert!(
+        said.contains("docker login") && !said.contains("wrong") && !said.contains("c29t"),
+        "{said}"
+    );
     mistaken.end_supervisors(Signal::TERM).await;
 }
 
 #[tokio::test]
-#[cfg_attr(not(has_images), ignore = "no test images; `cargo xtask images`, then `touch build.rs`")]
+#[cfg_attr(
+    not(has_images),
+    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
+)]
 async fn why_an_image_cannot_be_pulled_is_said_at_once_with_what_to_do() {
     let registry = Registry::open().await;
     let here = |name: &str| format!("{}/{name}", registry.address);
     for (image, parts) in [
         (here("good:no-such-tag"), &["manifest unknown", "no such image or tag"]),
         (here("limited:1"), &["rate limit", "ITEST_IMAGE_PREFIX"]),
-        ("127.0.0.1:1/good:1".to_owned(), &["connection refused", "can't be reached"]),
+        (
+            "127.0.0.1:1/good:1".to_owned(),
+            &["connection refused", "can't be reached"],
+        ),
     ] {
         let guests = Guests::new().with("GUEST_IMAGE", &image);
         let began = Instant::now();
         let said = guests.fail("uses_an_image").await;
         assert!(began.elapsed() < AT_ONCE, "{image}: {:?}", began.elapsed());
-        for part in parts.iter().chain(&[image.as_str(), "is not on the engine, and can't be pulled"]) {
+        for part in parts
+            .iter()
+            .chain(&[image.as_str(), "is not on the engine, and can't be pulled"])
+        {
             assert!(said.contains(part), "{image}: {part}: {said}");
         }
         // The tests of one run are told the same, and the registry isn't asked again.
@@ -131,7 +161,10 @@ async fn why_an_image_cannot_be_pulled_is_said_at_once_with_what_to_do() {
 
 // A pull that makes no progress is given up, and the tests with it.
 #[tokio::test]
-#[cfg_attr(not(has_images), ignore = "no test images; `cargo xtask images`, then `touch build.rs`")]
+#[cfg_attr(
+    not(has_images),
+    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
+)]
 async fn a_registry_that_says_nothing_does_not_hang_the_tests() {
     let registry = Registry::open().await;
     let guests = Guests::new().with("GUEST_IMAGE", format!("{}/silent:1", registry.address));

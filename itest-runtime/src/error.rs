@@ -75,6 +75,11 @@ impl Error {
         self.hint.as_deref()
     }
 
+    /// The log's lines, if there is one.
+    pub(crate) fn log_lines(&self) -> &[String] {
+        self.log.as_ref().map_or(&[], |log| &log.lines)
+    }
+
     pub(crate) fn has_hint(&self) -> bool {
         self.hint.is_some()
     }

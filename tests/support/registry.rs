@@ -103,7 +103,11 @@ impl Image {
         // Two registries of one test don't have the same layer: an engine gets none twice. (A tar file may have a tail.)
         let unique = format!("{:?}", std::time::SystemTime::now());
         layer.extend(unique.as_bytes());
-        let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+        let architecture = if cfg!(target_arch = "aarch64") {
+            "arm64"
+        } else {
+            "amd64"
+        };
         let config = json!({
             "architecture": architecture, "os": "linux",
             "config": {"Cmd": ["/bin/busybox", "sleep", "600"]},
@@ -126,7 +130,10 @@ impl Image {
     }
 
     fn lets_in(&self, headers: &HeaderMap) -> bool {
-        !self.wants_login || headers.get("authorization").is_some_and(|value| value == &format!("Basic {LOGIN}"))
+        !self.wants_login
+            || headers
+                .get("authorization")
+                .is_some_and(|value| value == &format!("Basic {LOGIN}"))
     }
 }
 
@@ -190,7 +197,11 @@ async fn manifest(
     }
 }
 
-async fn blob(State(image): State<Arc<Image>>, Path((_, wanted)): Path<(String, String)>, headers: HeaderMap) -> Answer {
+async fn blob(
+    State(image): State<Arc<Image>>,
+    Path((_, wanted)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answer {
     const BYTES: &str = "application/octet-stream";
     if !image.lets_in(&headers) {
         return stranger();

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::args::AfterFailure;
+use crate::features;
 use crate::line::{self, Line};
 use crate::need::{self, Need};
-use crate::{features, test};
+use crate::test::{self, Containers};
 
 struct Step {
     name: String,
@@ -19,21 +20,22 @@ struct Step {
 enum Work {
     Needs,
     Run(Line),
-    Skip(&'static str),
+    Skip(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Outcome {
     Passed(Duration),
     Failed(Duration),
-    Skipped(&'static str),
+    Skipped(String),
     NotRun,
 }
 
 pub(crate) fn run(after_failure: AfterFailure) -> Result<()> {
     let started = Instant::now();
     let mut outcomes: Vec<(String, Outcome)> = Vec::new();
-    for Step { name, work } in steps()? {
+    let containers = Containers::look()?;
+    for Step { name, work } in steps(&containers)? {
         let failed = outcomes
             .iter()
             .any(|(_, outcome)| matches!(outcome, Outcome::Failed(_)));
@@ -58,7 +60,7 @@ pub(crate) fn run(after_failure: AfterFailure) -> Result<()> {
     bail!("ci failed in {took}: {}", names.join(", "))
 }
 
-fn steps() -> Result<Vec<Step>> {
+fn steps(containers: &Containers) -> Result<Vec<Step>> {
     let step = |name: &str, line| Step {
         name: name.to_owned(),
         work: Work::Run(line),
@@ -98,11 +100,15 @@ fn steps() -> Result<Vec<Step>> {
             steps.push(step(&name, check.clone().args(&["--features".to_owned(), feature])));
         }
     }
-    steps.extend(
-        test::lines(&["run", "--profile", "ci"], &[])
-            .into_iter()
-            .map(|(name, line)| step(name, line)),
-    );
+    for (name, work) in test::plan(&["run", "--profile", "ci"], &[], containers) {
+        steps.push(match work {
+            test::Work::Run(line) => step(name, line),
+            test::Work::Skip(why) => Step {
+                name: name.to_owned(),
+                work: Work::Skip(why),
+            },
+        });
+    }
     Ok(steps)
 }
 
@@ -110,7 +116,7 @@ fn steps() -> Result<Vec<Step>> {
 /// isn't within reach of every CI. `cargo deny check advisories` is for a schedule of its own.
 fn deny() -> Work {
     if Line::cargo(["deny", "--version"]).said().is_none() {
-        return Work::Skip("it isn't installed: `cargo install cargo-deny --locked`");
+        return Work::Skip("it isn't installed: `cargo install cargo-deny --locked`".to_owned());
     }
     Work::Run(Line::cargo(["deny", "check", "bans", "licenses", "sources"]))
 }
@@ -121,7 +127,7 @@ fn carry_out(name: &str, work: &Work) -> Outcome {
     let result = match work {
         Work::Skip(why) => {
             println!("\n==> {name}: skipped, {why}");
-            return Outcome::Skipped(why);
+            return Outcome::Skipped(why.clone());
         }
         Work::Needs => {
             println!("\n==> {name}");
@@ -173,7 +179,7 @@ mod tests {
     fn the_table_shows_each_step_with_its_outcome() {
         let outcomes = [
             ("fmt", Outcome::Passed(Duration::from_millis(1240))),
-            ("cargo-deny", Outcome::Skipped("it isn't installed")),
+            ("cargo-deny", Outcome::Skipped("it isn't installed".to_owned())),
             ("clippy", Outcome::Failed(Duration::from_secs(125))),
             ("nextest", Outcome::NotRun),
         ]
@@ -189,7 +195,7 @@ nextest     not run
 
     #[test]
     fn every_feature_is_checked_alone_and_none_at_all() {
-        let names: Vec<String> = steps()
+        let names: Vec<String> = steps(&Containers::There)
             .expect("our own manifests")
             .into_iter()
             .map(|step| step.name)
@@ -201,7 +207,15 @@ nextest     not run
         ] {
             assert!(names.iter().any(|known| known == name), "{name} is not among {names:?}");
         }
-        assert_eq!(names.last().map(String::as_str), Some("cargo test"));
+        for name in [
+            "nextest",
+            "doc tests",
+            "cargo test",
+            "nextest, in containers",
+            "nextest, on external servers",
+        ] {
+            assert!(names.iter().any(|known| known == name), "{name} is not among {names:?}");
+        }
     }
 
     #[test]

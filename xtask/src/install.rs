@@ -99,6 +99,7 @@ fn packages(family: Family, need: Need) -> &'static [&'static str] {
         (Need::Redis, Family::Debian) => &["redis-server"],
         (Need::Redis, _) => &["redis"],
         (Need::Memcached, _) => &["memcached"],
+        (Need::Compose, _) => &["docker-compose"],
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum Need {
     Nextest,
     /// Makes the root file system of our container images.
     Mmdebstrap,
+    /// Brings up compose files: `docker compose` or the older `docker-compose`.
+    Compose,
 }
 
 /// What it takes to recognize a need that is met.
@@ -41,6 +43,8 @@ impl Need {
         Self::Memcached,
         Self::Nextest,
     ];
+    /// What tests with containers need, besides an engine and images.
+    pub(crate) const CONTAINERS: &[Self] = &[Self::Compose];
     /// What it takes to make the container images, besides an engine.
     pub(crate) const IMAGES: &[Self] = &[Self::Mmdebstrap];
 
@@ -52,6 +56,7 @@ impl Need {
             Self::Memcached => "memcached",
             Self::Nextest => "cargo-nextest",
             Self::Mmdebstrap => "mmdebstrap",
+            Self::Compose => "docker-compose",
         }
     }
 
@@ -69,6 +74,15 @@ impl Need {
             Self::Memcached => plain(&["memcached"]),
             Self::Nextest => plain(&["cargo-nextest"]),
             Self::Mmdebstrap => plain(&["mmdebstrap"]),
+            // The plugin is a program of the same name.
+            Self::Compose => Program {
+                folders: &[
+                    "/usr/libexec/docker/cli-plugins",
+                    "/usr/lib/docker/cli-plugins",
+                    "/usr/local/lib/docker/cli-plugins",
+                ],
+                ..plain(&["docker-compose"])
+            },
             Self::Postgres => Program {
                 names: &["postgres"],
                 folders: &[
@@ -91,7 +105,7 @@ impl Need {
             Self::Postgres => Some("ITEST_POSTGRES"),
             Self::Redis => Some("ITEST_REDIS"),
             Self::Memcached => Some("ITEST_MEMCACHED"),
-            Self::CCompiler | Self::Nextest | Self::Mmdebstrap => None,
+            Self::CCompiler | Self::Nextest | Self::Mmdebstrap | Self::Compose => None,
         }
     }
 }

@@ -183,17 +183,17 @@ impl Started {
 /// What was tried for a service that may run in any way, and what would help each.
 fn neither(name: &str, docker: &Error, native: &Error) -> Error {
     let variable = name.to_uppercase();
-    let remedy = |error: &Error| {
-        error
-            .remedy()
-            .map_or(String::new(), |hint| format!("\n  to fix that: {hint}"))
+    let tried = |error: &Error| {
+        let lines = error.log_lines().iter().map(|line| format!("\n  {line}"));
+        let remedy = error.remedy().map(|hint| format!("\n  to fix that: {hint}"));
+        format!("{error}{}{}", lines.collect::<String>(), remedy.unwrap_or_default())
     };
     Error::new(format!("no way was found to run {name}")).hint(format!(
         "any one of these will do:\n\
          external: no URL is set\n  to fix that: set ITEST_{variable}_URL\n\
-         docker: {docker}{}\n\
-         native: {native}{}",
-        remedy(docker),
-        remedy(native),
+         docker: {}\n\
+         native: {}",
+        tried(docker),
+        tried(native),
     ))
 }
