@@ -12,6 +12,7 @@
 //! - [Test options](#test-options)
 //! - [When a test fails](#when-a-test-fails)
 //! - [With rstest](#with-rstest)
+//! - [Any image, any compose file](#any-image-any-compose-file)
 //! - [Configuration](#configuration)
 //! - [Defining a service](#defining-a-service)
 //! - [How it works](#how-it-works)
@@ -77,9 +78,15 @@
 //! }
 //! ```
 //!
+//! ## Values without a name
+//!
+//! What stands first in a service's parentheses without a name is given to its function: `compose("stack.yml")` calls
+//! [`service::compose`], and `container("redis", "8.2", port = 6379)` calls [`service::container`] and then `.port(6379)`.
+//! They may be given to functions of your own, too. Such values are literals.
+//!
 //! # Parameters
 //!
-//! Without a name, a parameter's *type* says which service it is from: every type that implements [`Inject`] names its
+//! A parameter that has a service's name gets its value from that service. Otherwise its *type* says which service it is from: every type that implements [`Inject`] names its
 //! service. A type that no declared service provides is a compile error on that parameter.
 //!
 //! | type | from | what it is |
@@ -93,6 +100,8 @@
 //! | `redis::aio::MultiplexedConnection` | `redis` | a connection |
 //! | `redis::aio::ConnectionManager` | `redis` | a connection that is made anew when it breaks |
 //! | [`Url<service::Redis>`](Url) | `redis` | `redis://user:password@host:port/database` |
+//! | [`ContainerHandle`] | `container` | where a container is, and what it can be made to do |
+//! | [`ComposeHandle`] | `compose` | the containers of a compose file, by service |
 //!
 //! A [`Url`] is for what isn't Rust, or isn't this process:
 //!
@@ -266,6 +275,55 @@
 //! Below `#[rstest]` it works, too, if the parameters to inject carry `#[ignore]`; an `async fn` is then to be annotated
 //! with [`#[itest::test]`](macro@test), because rstest wants to see an attribute of that name.
 //!
+//! # Any image, any compose file
+//!
+//! A container needs no Rust type of its own. A function that returns one is a service, and so is a compose file:
+//!
+//! ```
+//! # use itest::integration;
+//! # use sqlx::PgPool;
+//! use itest::service::{Compose, Container, compose, container};
+//! use itest::wait::http;
+//! use itest::{ComposeHandle, ContainerHandle};
+//!
+//! fn mail() -> Container {
+//!     container("mailhog/mailhog", "v1.0.1").ports([1025, 8025]).wait(http(8025, "/"))
+//! }
+//!
+//! fn stack() -> Compose {
+//!     compose("docker-compose.test.yml")
+//! }
+//!
+//! #[integration(mail, postgres(migrations = "./migrations"))]
+//! # #[rustfmt::rstest]
+//! async fn a_new_user_gets_a_mail(mail: &ContainerHandle, db: PgPool) -> anyhow::Result<()> {
+//!     let smtp = mail.address(1025)?; // such as 127.0.0.1:49153
+//!     // ...
+//!     Ok(())
+//! }
+//!
+//! #[integration(stack)]
+//! # #[rustfmt::rstest]
+//! async fn all_parts_work_together(stack: &ComposeHandle) -> anyhow::Result<()> {
+//!     let search = format!("http://{}", stack.address("search", 9200)?);
+//!     // ...
+//!     Ok(())
+//! }
+//! ```
+//!
+//! The options of a container are the methods of [`service::Container`]: ports, environment, arguments, files, and
+//! what it has to show before it is ready ([`wait`]). Those of a compose file are the methods of [`service::Compose`].
+//!
+//! **There are no slices here**: all tests that say the same of a container share it, and see what the others do in it.
+//! Where that matters, `mail(dedicated)` is a container of the test's own, and `stack(dedicated)` a whole set. Only what is
+//! `dedicated` can be stopped, paused and killed, as the others would lose it, too.
+//!
+//! A compose file is brought up once in each run, by Docker's own tool, under a project name that no other has. What two
+//! runs could fight over is taken out first: `container_name`, the host's side of `ports`, names of networks and
+//! volumes, `restart`. Every port under `ports` and `expose` is published on a free port of the loopback interface.
+//! Ready is what its health check says; without one, what runs; and of a job, what has ended with success. Everything
+//! goes with the supervisor, but for images that were built: they stay, for the next run.
+//!
 //! # Configuration
 //!
 //! Tests say what they need; where it comes from is said outside of them, by `ITEST_*` variables or by `itest.toml` next
@@ -274,7 +332,9 @@
 //! | | |
 //! |---|---|
 //! | `ITEST_POSTGRES_URL=postgres://…` | use that server instead of starting one |
+//! | `ITEST_PROVIDER=native` | start processes of this machine, even where there is a container engine |
 //! | `ITEST_POSTGRES_BIN=/usr/lib/postgresql/16/bin` | start that one |
+//! | `ITEST_POSTGRES_IMAGE=postgis/postgis:17-3.5` | make containers of that image |
 //! | `ITEST_KEEP=10m` | keep the data of failed tests |
 //! | `ITEST_LINGER=10m` | keep servers warm between runs; `0` ends them at once |
 //!
@@ -406,7 +466,7 @@
 //!  cargo nextest run
 //!    ├─ test process ──────┐ unix socket, one connection = one lease
 //!    ├─ test process ──────┤
-//!    └─ test process ──────┴──► supervisor ──► postgres, redis, … (child processes, or URLs)
+//!    └─ test process ──────┴──► supervisor ──► postgres, redis, … (containers, child processes, or URLs)
 //! ```
 //!
 //! `cargo nextest run` runs every test in its own process, so nothing that lives in a process can be shared there.
@@ -426,8 +486,9 @@
 //!
 //! **Why nothing is left behind:** a lease is a connection, so the kernel ends it with the test, however the test ends.
 //! Servers carry the parent-death signal, so they end with the supervisor. A small shell process, the janitor, waits for
-//! the supervisor's end and removes its folders. And each supervisor that starts first removes what dead ones left on
-//! this machine, and on the external servers that it uses.
+//! the supervisor's end and removes its folders and its containers. And each supervisor that starts first removes what dead
+//! ones left on this machine, and on the container engine and the external servers that it uses: containers, networks and
+//! volumes carry labels that say whose they are, and only what belonged to a process of this machine that is dead is taken.
 //!
 //! A supervisor whose binary was built anew takes no more tests and ends with its last lease; the next test starts
 //! another.
@@ -435,7 +496,8 @@
 //! # Limits
 //!
 //! - Unix only. On systems other than Linux there is no parent-death signal: the janitor ends the servers.
-//! - Servers come from programs on this machine, or from URLs. There is no provider for containers yet.
+//! - In a container, a server's data is in memory: what the image declares as a volume is a `tmpfs` there.
+//! - `compose` needs Docker's compose tool on this machine, and what its file mounts must be where the engine is.
 //! - Servers are tuned for data that nobody will miss: nothing of them survives a crash, by intent. PostgreSQL runs
 //!   without fsync and autovacuum, with `wal_level = minimal`; `settings(…)` comes last and wins.
 //! - What belongs to a whole server can't be sliced: roles, `ALTER SYSTEM`, tablespaces, Redis' pub/sub channels and
