@@ -81,7 +81,7 @@
 //! ## Values without a name
 //!
 //! What stands first in a service's parentheses without a name is given to its function: `compose("stack.yml")` calls
-//! [`service::compose`], and `container("redis", "8.2", port = 6379)` calls [`service::container`] and then `.port(6379)`.
+//! [`service::compose()`], and `container("redis", "8.2", port = 6379)` calls [`service::container()`] and then `.port(6379)`.
 //! They may be given to functions of your own, too. Such values are literals.
 //!
 //! # Parameters

@@ -9,6 +9,7 @@
     allow(
         dead_code,
         unused_imports,
+        clippy::unused_async,
         reason = "what only servers of our own need is spread over many places; the linker leaves it out"
     )
 )]

@@ -74,6 +74,9 @@ fn the_readme_shows_code_of_this_file_and_no_other() {
         .collect();
     assert!(blocks.len() > 3, "{blocks:?}");
     for block in blocks {
-        assert!(file.contains(block) || guide.contains(block), "neither in this file nor in the guide:\n{block}");
+        assert!(
+            file.contains(block) || guide.contains(block),
+            "neither in this file nor in the guide:\n{block}"
+        );
     }
 }

@@ -1,6 +1,5 @@
 //! A running server, as its provider sees it.
 
-#[cfg(any(feature = "native", feature = "docker"))]
 use super::log::Log;
 use crate::os::ProcessId;
 
@@ -31,7 +30,6 @@ impl Instance {
         }
     }
 
-    #[cfg(any(feature = "native", feature = "docker"))]
     fn log(&self) -> Option<&Log> {
         match self {
             #[cfg(feature = "native")]
@@ -42,12 +40,6 @@ impl Instance {
             Self::Compose(project) => Some(project.log()),
             Self::External => None,
         }
-    }
-
-    /// Nobody's log but somebody else's, which isn't read.
-    #[cfg(not(any(feature = "native", feature = "docker")))]
-    fn log(&self) -> Option<&std::convert::Infallible> {
-        None
     }
 
     /// The last lines of the server's log.

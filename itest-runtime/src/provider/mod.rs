@@ -4,7 +4,6 @@
 pub(crate) mod docker;
 pub(crate) mod external;
 mod instance;
-#[cfg(any(feature = "native", feature = "docker"))]
 mod log;
 #[cfg(feature = "native")]
 pub(crate) mod native;
