@@ -184,7 +184,7 @@ async fn manifest(
         ),
         // It says nothing for longer than anybody has patience.
         "silent" => {
-            tokio::time::sleep(Duration::from_secs(600)).await;
+            tokio::time::sleep(Duration::from_mins(10)).await;
             stranger()
         }
         _ if reference == "no-such-tag" => refusal(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "manifest unknown"),
