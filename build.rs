@@ -1,6 +1,7 @@
 //! Tells the tests of this repository what this machine has. Not part of the published crate.
 
 use std::env;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 fn main() {
@@ -10,7 +11,7 @@ fn main() {
     println!("cargo::rerun-if-env-changed=DOCKER_HOST");
     // Set anew by `cargo xtask` whenever it has made images.
     println!("cargo::rerun-if-env-changed=TEST_IMAGES");
-    println!("cargo::rustc-check-cfg=cfg(has_memcached, has_images, has_compose)");
+    println!("cargo::rustc-check-cfg=cfg(has_memcached, has_images, has_compose, has_sshd)");
     let told = ["ITEST_MEMCACHED_BIN", "ITEST_MEMCACHED_URL"]
         .iter()
         .any(|name| env::var_os(name).is_some());
@@ -21,6 +22,10 @@ fn main() {
         println!("cargo::rustc-cfg=has_images");
         if works("docker", &["compose", "version"]) || works("docker-compose", &["version"]) {
             println!("cargo::rustc-cfg=has_compose");
+        }
+        // It is in few people's PATH.
+        if in_path("ssh") && Path::new("/usr/sbin/sshd").is_file() {
+            println!("cargo::rustc-cfg=has_sshd");
         }
     }
 }

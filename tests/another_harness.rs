@@ -64,6 +64,25 @@ fn it_still_ends_by_a_signal_and_leaves_nothing() {
     }
 }
 
+#[test]
+fn an_engine_behind_ssh_is_refused_with_the_remedy() {
+    let folder = folder();
+    let mut command = stubborn(folder.path());
+    command
+        .env("ITEST_PROVIDER", "docker")
+        .env("DOCKER_HOST", "ssh://engine.example.com");
+    let output = command.output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{said}");
+    for part in [
+        "the engine at ssh://engine.example.com",
+        "a test harness that heeds `--exact`",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    is_left_clean(folder.path());
+}
+
 /// Its tests have run when it says so.
 fn wait_for_tests(child: &mut Child) {
     let mut line = String::new();

@@ -11,6 +11,7 @@ pub(crate) mod docker;
 pub(crate) mod notes;
 pub(crate) mod outside;
 pub(crate) mod registry;
+pub(crate) mod sshd;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -88,7 +88,7 @@ fn packages(family: Family, need: Need) -> &'static [&'static str] {
     match (need, family) {
         // It only recommends the keyring, which Ubuntu doesn't have otherwise, and what it needs without root.
         (Need::Mmdebstrap, Family::Debian) => &["mmdebstrap", "debian-archive-keyring", "uidmap"],
-        (Need::Nextest | Need::Mmdebstrap, _) | (Need::CCompiler, Family::MacOs) => &[],
+        (Need::Nextest | Need::Mmdebstrap, _) | (Need::CCompiler | Need::Sshd, Family::MacOs) => &[],
         // gcc only recommends the C library's headers, and recommendations are left out.
         (Need::CCompiler, Family::Debian) => &["gcc", "libc6-dev"],
         (Need::CCompiler, Family::Alpine) => &["gcc", "musl-dev"],
@@ -100,6 +100,8 @@ fn packages(family: Family, need: Need) -> &'static [&'static str] {
         (Need::Redis, _) => &["redis"],
         (Need::Memcached, _) => &["memcached"],
         (Need::Compose, _) => &["docker-compose"],
+        (Need::Sshd, Family::Debian | Family::Fedora) => &["openssh-server"],
+        (Need::Sshd, _) => &["openssh"],
     }
 }
 

@@ -69,10 +69,11 @@ impl Line {
     /// What it prints, if it can be run and succeeds.
     pub(crate) fn said(&self) -> Option<String> {
         let output = self.command().stdin(Stdio::null()).output().ok()?;
+        let said = [output.stdout, output.stderr].into_iter().find(|said| !said.is_empty());
         output
             .status
             .success()
-            .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+            .then(|| String::from_utf8_lossy(&said.unwrap_or_default()).trim().to_owned())
     }
 
     /// For a caller that needs what it prints.

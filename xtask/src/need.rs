@@ -19,6 +19,8 @@ pub(crate) enum Need {
     Mmdebstrap,
     /// Brings up compose files: `docker compose` or the older `docker-compose`.
     Compose,
+    /// Lets tests log in to this machine, as if it were another.
+    Sshd,
 }
 
 /// What it takes to recognize a need that is met.
@@ -30,6 +32,8 @@ pub(crate) struct Program {
     /// Programs of the same folder that must be there, too.
     pub(crate) companions: &'static [&'static str],
     pub(crate) at_least: u32,
+    /// The argument with which it tells its version.
+    pub(crate) tells_version: &'static str,
 }
 
 impl Need {
@@ -47,6 +51,8 @@ impl Need {
     pub(crate) const CONTAINERS: &[Self] = &[Self::Compose];
     /// What it takes to make the container images, besides an engine.
     pub(crate) const IMAGES: &[Self] = &[Self::Mmdebstrap];
+    /// What some tests need besides, and only a machine gets unasked that is nobody's own: the package starts a service.
+    pub(crate) const UNATTENDED: &[Self] = &[Self::Sshd];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -57,6 +63,7 @@ impl Need {
             Self::Nextest => "cargo-nextest",
             Self::Mmdebstrap => "mmdebstrap",
             Self::Compose => "docker-compose",
+            Self::Sshd => "sshd",
         }
     }
 
@@ -67,6 +74,7 @@ impl Need {
             folders: &[],
             companions: &[],
             at_least: 0,
+            tells_version: "--version",
         };
         match self {
             Self::CCompiler => plain(&["cc", "gcc", "clang"]),
@@ -83,6 +91,11 @@ impl Need {
                 ],
                 ..plain(&["docker-compose"])
             },
+            Self::Sshd => Program {
+                folders: &["/usr/sbin"],
+                tells_version: "-V",
+                ..plain(&["sshd"])
+            },
             Self::Postgres => Program {
                 names: &["postgres"],
                 folders: &[
@@ -95,6 +108,7 @@ impl Need {
                 ],
                 companions: &["initdb"],
                 at_least: 13,
+                ..plain(&[])
             },
         }
     }
@@ -105,7 +119,7 @@ impl Need {
             Self::Postgres => Some("ITEST_POSTGRES"),
             Self::Redis => Some("ITEST_REDIS"),
             Self::Memcached => Some("ITEST_MEMCACHED"),
-            Self::CCompiler | Self::Nextest | Self::Mmdebstrap | Self::Compose => None,
+            Self::CCompiler | Self::Nextest | Self::Mmdebstrap | Self::Compose | Self::Sshd => None,
         }
     }
 }
@@ -131,7 +145,7 @@ fn look_for(needs: &[Need]) -> Result<Vec<Need>> {
     let mut mistaken = Vec::new();
     for &need in needs {
         let finding = look::find(need, &|name| std::env::var_os(name), &|path| {
-            line::Line::new(path, ["--version"]).said()
+            line::Line::new(path, [need.program().tells_version]).said()
         });
         println!("need: {} … {finding}", need.name());
         match finding {

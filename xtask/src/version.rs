@@ -36,6 +36,7 @@ mod tests {
         for (said, version) in [
             ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", "15.18"),
             ("postgres (PostgreSQL) 18beta1", "18"),
+            ("OpenSSH_9.2, OpenSSL 3.0.19 27 Jan 2026", "9.2"),
             (
                 "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.2.1 bits=64 build=f6d4",
                 "7.0.15",

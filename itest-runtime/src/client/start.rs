@@ -142,6 +142,8 @@ fn spawn(case: &Case, home: &Home, settings: &Settings, lock: File) -> Result<Ch
         "--include-ignored",
     ]);
     command.env(SUPERVISE, settings.to_variable());
+    #[cfg(feature = "docker")]
+    command.envs(crate::provider::docker::environment(home));
     command.current_dir("/");
     // PGOPTIONS and its kin are meant for the tests' connections, not for the supervisor's.
     std::env::vars_os()

@@ -60,6 +60,8 @@ const INHERITED: &[&str] = &[
     "DYLD_LIBRARY_PATH",
     "SSH_AUTH_SOCK",
     "DOCKER_HOST",
+    #[cfg(feature = "docker")]
+    crate::provider::docker::BEHIND,
     "DOCKER_TLS_VERIFY",
     "DOCKER_CERT_PATH",
     "DOCKER_CONFIG",

@@ -38,6 +38,8 @@ use lifetime::Lifetime;
 pub(crate) use residence::Residence;
 use residence::Signals;
 pub(crate) use roots::Roots;
+#[cfg(feature = "docker")]
+pub(crate) use roots::Spare;
 use server::Servers;
 pub(crate) use settings::Settings;
 
@@ -132,15 +134,16 @@ impl Supervisor {
             build = crate::wire::BUILD,
             "supervisor starts"
         );
+        let roots = Roots::new(home.key(), janitor, state);
         let supervisor = Self {
             exe: settings.exe.clone(),
             drivers: drivers(case),
             around: Surroundings {
-                roots: Roots::new(home.key(), janitor, state),
+                #[cfg(feature = "docker")]
+                docker: Docker::new(roots.clone()),
+                roots,
                 cache_dir: settings.cache_dir(),
                 server_user: settings.server_user.clone(),
-                #[cfg(feature = "docker")]
-                docker: Docker::new(),
             },
             servers: Servers::default(),
             lifetime: Lifetime::new(settings.linger),

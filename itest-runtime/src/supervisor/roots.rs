@@ -12,6 +12,8 @@ use super::janitor::Janitor;
 use super::state::StateFile;
 use crate::error::{Context, Error, Result};
 use crate::home::is_key;
+#[cfg(feature = "docker")]
+use crate::naming::random_hex;
 use crate::os::ProcessId;
 
 /// In many CI containers `/dev/shm` has 64 MB: too little for a server's data.
@@ -80,7 +82,7 @@ impl Roots {
     }
 
     /// Remembers a server for those who clean up.
-    pub(super) fn add_server(&self, server: ProcessId) {
+    pub(crate) fn add_server(&self, server: ProcessId) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let servers = inner.state.change(|state| {
             state.servers.retain(|server| server.is_alive());
@@ -120,6 +122,48 @@ impl Roots {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.state.change(|state| state.containers.clear());
         inner.tell_of_containers(None);
+    }
+}
+
+/// A folder for a while, for a process that is no supervisor. If that dies first, the next supervisor removes the folder.
+#[cfg(feature = "docker")]
+#[derive(Debug)]
+pub(crate) struct Spare {
+    path: PathBuf,
+    /// Held as long as we live.
+    _mark: fs::File,
+}
+
+#[cfg(feature = "docker")]
+impl Spare {
+    pub(crate) fn create() -> Result<Self> {
+        let mut failure = Error::new("there is no place for a folder");
+        let made = places().into_iter().find_map(|folder| {
+            let path = folder.join(name(&random_hex(6)));
+            let made = fs::DirBuilder::new()
+                .mode(0o700)
+                .create(&path)
+                .and_then(|()| mark(&path));
+            match made.context(|| format!("failed to create {}", path.display())) {
+                Ok(mark) => Some(Self { path, _mark: mark }),
+                Err(error) => {
+                    failure = error;
+                    None
+                }
+            }
+        });
+        made.ok_or(failure)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(feature = "docker")]
+impl Drop for Spare {
+    fn drop(&mut self) {
+        super::harvest::remove(&self.path);
     }
 }
 

@@ -1,37 +1,34 @@
-//! One container: how it is started, followed and removed.
+//! One container: how it is started and removed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs;
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use testcontainers::bollard::errors::Error as EngineError;
-use testcontainers::bollard::models::{HostConfig, PortBinding};
-use testcontainers::bollard::query_parameters::{InspectContainerOptions, LogsOptionsBuilder, WaitContainerOptions};
+use testcontainers::bollard::models::HostConfig;
+use testcontainers::bollard::query_parameters::LogsOptionsBuilder;
 use testcontainers::core::ContainerPort;
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerRequest, CopyTargetOptions, GenericImage, ImageExt};
 use tokio::sync::watch;
 
-use super::engine::{Engine, Publish, causes, is_missing, within};
+use super::engine::{Engine, causes};
+use super::follow::{self, Followed, follow};
 use super::image::Image;
 use super::owner::Owner;
-use crate::error::{Context, Error, Result};
+use super::ports::{bindings, published};
+use super::reach::Publish;
+use crate::error::{Error, Result};
 use crate::provider::log::Log;
 use crate::provider::recipe::{ContainerLaunch, ContainerPlace, DockerRecipe};
 use crate::supervisor::Roots;
 
-/// How a container ended that did what it had to.
-pub(super) const SUCCESS: &str = "exit code: 0";
 /// How long the last words of a container may take that doesn't run.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How often the log is looked at for a line that has to come.
 const CATCH_UP: Duration = Duration::from_millis(5);
-/// How often a container that may be stopped and started again is looked at while it is stopped.
-const LOOK: Duration = Duration::from_millis(200);
 
 /// A container that this supervisor started.
 #[derive(Debug)]
@@ -41,6 +38,8 @@ pub(crate) struct Container {
     name: String,
     roots: Roots,
     folder: PathBuf,
+    /// By which its own are reached.
+    ports: Vec<u16>,
     log: Log,
     ended: watch::Receiver<Option<String>>,
 }
@@ -108,12 +107,13 @@ async fn attend(engine: &Engine, id: &str, order: &Order<'_>) -> Result<(Contain
         may_pause: order.may_pause,
     };
     let ended = follow(followed, Arc::new(log.create()?));
-    let container = Container {
+    let mut container = Container {
         engine: engine.clone(),
         id: id.to_owned(),
         name: order.name.clone(),
         roots: order.roots.clone(),
         folder: order.folder.clone(),
+        ports: Vec::new(),
         log,
         ended,
     };
@@ -127,6 +127,7 @@ async fn attend(engine: &Engine, id: &str, order: &Order<'_>) -> Result<(Contain
             return Err(error.log("the container's last log lines", words));
         }
     };
+    container.ports = ports.values().copied().collect();
     let main = order.recipe.ports.first().and_then(|port| ports.get(port));
     let place = ContainerPlace {
         id: id.to_owned(),
@@ -135,6 +136,7 @@ async fn attend(engine: &Engine, id: &str, order: &Order<'_>) -> Result<(Contain
         port: main.copied().unwrap_or(0),
         ports,
         password: order.password.clone(),
+        tunnel: engine.tunnel(),
     };
     Ok((container, place))
 }
@@ -189,155 +191,6 @@ fn request(order: &Order<'_>, launch: &ContainerLaunch, publish: &Publish) -> Co
     })
 }
 
-type Bindings = HashMap<String, Option<Vec<PortBinding>>>;
-
-/// Each port on one of the host's that is free, where only those can reach it who have to.
-fn bindings(ports: &[u16], publish: &Publish) -> Bindings {
-    ports
-        .iter()
-        .map(|port| {
-            let binding = PortBinding {
-                host_ip: Some(publish.bind.clone()),
-                host_port: Some(String::new()),
-            };
-            (format!("{port}/tcp"), Some(vec![binding]))
-        })
-        .collect()
-}
-
-/// The host's ports, once the container runs.
-pub(super) async fn published(engine: &Engine, id: &str, ports: &[u16]) -> Result<BTreeMap<u16, u16>> {
-    let inspected = within(engine.docker.inspect_container(id, None::<InspectContainerOptions>))
-        .await
-        .context(|| "failed to look up the container's ports")?;
-    let known = inspected
-        .network_settings
-        .and_then(|settings| settings.ports)
-        .unwrap_or_default();
-    ports
-        .iter()
-        .map(|port| {
-            let bindings = known.get(&format!("{port}/tcp")).and_then(Option::as_ref);
-            let host = host_port(bindings).ok_or_else(|| {
-                let state = inspected.state.as_ref();
-                let running = state.and_then(|state| state.running).unwrap_or(false);
-                if running {
-                    Error::new(format!("the engine published no port for the container's port {port}"))
-                } else {
-                    let code = state.and_then(|state| state.exit_code).unwrap_or_default();
-                    Error::new(format!("the container ended at once (exit code {code})"))
-                }
-            })?;
-            Ok((*port, host))
-        })
-        .collect()
-}
-
-/// Where a port is published.
-pub(super) fn host_port(bindings: Option<&Vec<PortBinding>>) -> Option<u16> {
-    bindings?
-        .iter()
-        .find_map(|binding| binding.host_port.as_ref()?.parse().ok())
-}
-
-/// A container that is followed.
-pub(super) struct Followed {
-    pub(super) engine: Engine,
-    pub(super) id: String,
-    /// Stands before each of its lines.
-    pub(super) prefix: String,
-    /// Whether it may stop and start again.
-    pub(super) may_pause: bool,
-}
-
-/// Has what the container says written to a file. The answer comes to know how it ended.
-pub(super) fn follow(followed: Followed, file: Arc<fs::File>) -> watch::Receiver<Option<String>> {
-    let (tell, ended) = watch::channel(None);
-    tokio::spawn(async move {
-        let how = followed.follow(&file).await;
-        tell.send_replace(Some(how));
-    });
-    ended
-}
-
-/// How a container ended, once it has.
-pub(super) async fn how(mut ended: watch::Receiver<Option<String>>) -> String {
-    match ended.wait_for(Option::is_some).await {
-        Ok(how) => how.clone().unwrap_or_default(),
-        Err(_) => "it is not known how".to_owned(),
-    }
-}
-
-impl Followed {
-    /// To its end.
-    async fn follow(self, mut file: &fs::File) -> String {
-        let mut since = 0;
-        loop {
-            let options = LogsOptionsBuilder::new()
-                .follow(true)
-                .stdout(true)
-                .stderr(true)
-                .since(since)
-                .build();
-            let mut lines = std::pin::pin!(self.engine.docker.logs(&self.id, Some(options)));
-            while let Some(Ok(line)) = lines.next().await {
-                let _ = file.write_all(&[self.prefix.as_bytes(), &line.into_bytes()].concat());
-            }
-            let how = end_of(&self.engine, &self.id).await;
-            if !self.may_pause || !comes_back(&self.engine, &self.id).await {
-                return how;
-            }
-            // Seconds are all that engines of every age understand: a line may come twice, and none is lost.
-            since = i32::try_from(unix_seconds()).unwrap_or(0);
-        }
-    }
-}
-
-fn unix_seconds() -> u64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |time| time.as_secs())
-}
-
-/// Waits until the container doesn't run, and says why.
-async fn end_of(engine: &Engine, id: &str) -> String {
-    let mut waiting = std::pin::pin!(engine.docker.wait_container(id, None::<WaitContainerOptions>));
-    let code = match waiting.next().await {
-        Some(Ok(end)) => end.status_code,
-        Some(Err(EngineError::DockerContainerWaitError { code, .. })) => code,
-        Some(Err(error)) if is_missing(&error) => return "its container was removed".to_owned(),
-        Some(Err(error)) => return format!("the container engine doesn't know: {}", causes(&error)),
-        None => return "its container was removed".to_owned(),
-    };
-    let state = within(engine.docker.inspect_container(id, None::<InspectContainerOptions>)).await;
-    let state = state.ok().and_then(|inspected| inspected.state);
-    if state.is_some_and(|state| state.oom_killed == Some(true)) {
-        return "it was killed for lack of memory".to_owned();
-    }
-    match code {
-        0 => SUCCESS.to_owned(),
-        // By the shell's custom: 128 and the signal's number.
-        129..=159 => format!("signal: {}", code - 128),
-        _ => format!("exit code: {code}"),
-    }
-}
-
-/// Waits until a stopped container runs again; no if it is gone.
-async fn comes_back(engine: &Engine, id: &str) -> bool {
-    loop {
-        let inspected = within(engine.docker.inspect_container(id, None::<InspectContainerOptions>)).await;
-        match inspected {
-            Ok(inspected) => {
-                if inspected.state.is_some_and(|state| state.running == Some(true)) {
-                    return true;
-                }
-            }
-            Err(_) => return false,
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
 impl Container {
     pub(crate) fn log(&self) -> &Log {
         &self.log
@@ -357,32 +210,17 @@ impl Container {
     }
 
     pub(crate) async fn ended(&self) -> String {
-        how(self.ended.clone()).await
+        follow::how(self.ended.clone()).await
     }
 
     /// Removes it, with its volumes and its log.
     pub(crate) async fn stop(&self) {
+        self.engine.release(self.ports.iter().copied()).await;
         match self.engine.remove(&self.id).await {
             Ok(()) => self.roots.forget_container(&self.name),
             Err(error) => tracing::warn!(%error, "a container stays"),
         }
         let folder = self.folder.clone();
         let _ = tokio::task::spawn_blocking(move || fs::remove_dir_all(folder)).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_port_is_published_on_loopback_alone() {
-        let publish = Publish {
-            bind: "127.0.0.1".to_owned(),
-            host: "127.0.0.1".to_owned(),
-        };
-        let bindings = bindings(&[5432], &publish);
-        let binding = bindings["5432/tcp"].as_ref().expect("one")[0].clone();
-        assert_eq!(binding.host_ip.as_deref(), Some("127.0.0.1"));
     }
 }

@@ -13,8 +13,8 @@ use testcontainers::bollard::query_parameters::{
     StopContainerOptionsBuilder,
 };
 
-use super::container::published;
 use super::engine::{Engine, within};
+use super::ports::published;
 use crate::error::{Context, Error, Result};
 use crate::provider::ContainerPlace;
 
@@ -81,7 +81,7 @@ impl Control {
     /// When the engine doesn't answer.
     pub(crate) async fn of(place: &ContainerPlace) -> Result<Self> {
         Ok(Self {
-            engine: Engine::open().await?,
+            engine: Engine::of(place.tunnel.as_deref()).await?,
             id: place.id.clone(),
         })
     }

@@ -1,35 +1,36 @@
-//! The container engine: where it is, whether it answers, and where the ports of its containers can be reached.
+//! The container engine: which one, whether it answers, and how long it may take for what.
 
 use std::env::VarError;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error as EngineError;
 use testcontainers::bollard::query_parameters::RemoveContainerOptionsBuilder;
+use testcontainers::bollard::{API_DEFAULT_VERSION, Docker};
 use testcontainers::core::client::docker_client_instance;
 
+use super::reach::Publish;
+use super::remote::Remote;
+use super::tunnel::Tunnel;
 use crate::error::{Context, Error, Result};
+use crate::os::ProcessId;
 
 /// How long an engine may take to answer a mere greeting.
 const ANSWERS: Duration = Duration::from_secs(3);
 /// How long an engine may take for what takes it a moment.
 pub(super) const ACTS: Duration = Duration::from_secs(20);
 
+/// How long any other call may take before the library gives it up, in seconds.
+const PATIENCE: u64 = 120;
+
 /// An engine that answers.
 #[derive(Debug, Clone)]
 pub(crate) struct Engine {
     pub(super) docker: Docker,
     pub(super) publish: Publish,
-}
-
-/// Where ports are published.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Publish {
-    /// The address that the engine binds them to.
-    pub(super) bind: String,
-    /// The host by which clients reach them.
-    pub(super) host: String,
+    /// What leads to it, if it is reached by ssh.
+    tunnel: Option<Arc<Tunnel>>,
 }
 
 impl Engine {
@@ -39,25 +40,114 @@ impl Engine {
     /// When there is none, or it doesn't answer in time.
     pub(crate) async fn open() -> Result<Self> {
         let named = named_engine()?;
+        if let Some(remote) = Remote::told()? {
+            let folder = named
+                .as_deref()
+                .and_then(|named| Path::new(named.strip_prefix("unix://")?).parent());
+            let folder = folder.ok_or_else(|| Error::new("DOCKER_HOST doesn't name the tunnel's end"))?;
+            return Self::through(&remote, folder.to_owned()).await;
+        }
+        if let Some(remote) = named.as_deref().map(Remote::parse).transpose()?.flatten() {
+            return Err(Error::new(format!(
+                "the engine at {} can't be used by a supervisor within the test's own process",
+                remote.address
+            ))
+            .hint(
+                "use a test harness that heeds `--exact`, as Rust's own does, or an engine that is reached by `unix://` or \
+                 `tcp://`",
+            ));
+        }
         check_certificates()?;
-        let unusable = |error: &dyn std::fmt::Display| {
-            Error::new(format!("the container engine can't be used: {error}")).hint(hint(named.as_deref()))
-        };
-        let docker = docker_client_instance().await.map_err(|error| unusable(&error))?;
-        match tokio::time::timeout(ANSWERS, docker.ping()).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => return Err(unusable(&causes(&error))),
-            Err(_) => {
-                return Err(unusable(&format!("it doesn't answer within {ANSWERS:?}")));
+        let hint = || hint(named.as_deref());
+        let docker = docker_client_instance()
+            .await
+            .map_err(|error| unusable(&error, hint()))?;
+        greet(&docker, hint).await?;
+        let publish = Publish::find(&docker, named.as_deref()).await?;
+        Ok(Self {
+            docker,
+            publish,
+            tunnel: None,
+        })
+    }
+
+    /// Greets the engine that the supervisor has to do with, from a process that isn't the supervisor's: by a tunnel of its
+    /// own in `folder`, if it takes one.
+    pub(crate) async fn open_apart(folder: impl FnOnce() -> Result<PathBuf>) -> Result<Self> {
+        match Remote::told()? {
+            Some(remote) => Self::through(&remote, folder()?).await,
+            None => Self::open().await,
+        }
+    }
+
+    async fn through(remote: &Remote, folder: PathBuf) -> Result<Self> {
+        let tunnel = Tunnel::open(remote, folder).await?;
+        let engine = Self::behind(tunnel)?;
+        let Remote { address, socket, .. } = remote;
+        greet(&engine.docker, || {
+            format!("does an engine listen at {socket} there? DOCKER_HOST={address} may name another path; and may the user use it?")
+        })
+        .await?;
+        Ok(engine)
+    }
+
+    /// The engine of a container's, by the supervisor's tunnel if there is one.
+    ///
+    /// # Errors
+    /// When it doesn't answer.
+    pub(super) async fn of(tunnel: Option<&Path>) -> Result<Self> {
+        match tunnel {
+            Some(folder) => Self::behind(Tunnel::of(folder)),
+            None => Self::open().await,
+        }
+    }
+
+    fn behind(tunnel: Tunnel) -> Result<Self> {
+        let socket = tunnel.engine_socket();
+        let docker = Docker::connect_with_unix(&socket.to_string_lossy(), PATIENCE, API_DEFAULT_VERSION)
+            .context(|| format!("failed to use the engine behind {}", socket.display()))?;
+        Ok(Self {
+            docker,
+            publish: Publish::on_loopback(),
+            tunnel: Some(Arc::new(tunnel)),
+        })
+    }
+
+    /// Whether it can still be reached, as far as this is known without asking it.
+    pub(super) fn is_reachable(&self) -> bool {
+        self.tunnel.as_ref().is_none_or(|tunnel| tunnel.is_open())
+    }
+
+    /// The folder of the tunnel that leads to it.
+    pub(super) fn tunnel(&self) -> Option<PathBuf> {
+        Some(self.tunnel.as_ref()?.folder().to_owned())
+    }
+
+    /// The process that leads to it.
+    pub(super) fn process(&self) -> Option<ProcessId> {
+        self.tunnel.as_ref()?.process()
+    }
+
+    /// The port of [`Publish::host`] by which one that the engine has published is reached.
+    pub(super) async fn reach(&self, published: u16) -> Result<u16> {
+        match &self.tunnel {
+            Some(tunnel) => tunnel.reach(published).await,
+            None => Ok(published),
+        }
+    }
+
+    /// Nobody needs these ports any more, which were reached. It is said before the engine can give them to another container.
+    pub(super) async fn release(&self, reached: impl IntoIterator<Item = u16>) {
+        if let Some(tunnel) = &self.tunnel {
+            for port in reached {
+                tunnel.release(port).await;
             }
         }
-        let publish = publish(&docker, named.as_deref()).await?;
-        Ok(Self { docker, publish })
     }
 
     /// Whether it runs on another machine, which may serve still others.
     pub(super) fn is_elsewhere(&self) -> bool {
-        self.publish.bind.is_empty()
+        self.publish.bind.is_empty() || self.tunnel.is_some()
     }
 
     /// Removes a container with its anonymous volumes. That it is gone already is no error.
@@ -70,6 +160,19 @@ impl Engine {
             other => other.context(|| format!("failed to remove the container {container}")),
         }
     }
+}
+
+/// Has the engine say that it is there.
+async fn greet(docker: &Docker, hint: impl Fn() -> String) -> Result<()> {
+    match tokio::time::timeout(ANSWERS, docker.ping()).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(unusable(&causes(&error), hint())),
+        Err(_) => Err(unusable(&format!("it doesn't answer within {ANSWERS:?}"), hint())),
+    }
+}
+
+fn unusable(why: &dyn std::fmt::Display, hint: String) -> Error {
+    Error::new(format!("the container engine can't be used: {why}")).hint(hint)
 }
 
 /// Bounds a call: an engine that hangs must not hang anybody else.
@@ -134,115 +237,6 @@ fn hint(named: Option<&str>) -> String {
             "start Docker (or Podman's Docker-compatible service), see that your user may use its socket (`docker ps` \
                  tells), or set DOCKER_HOST to the engine's address, as `docker context inspect` shows it"
                 .to_owned()
-        }
-    }
-}
-
-async fn publish(docker: &Docker, named: Option<&str>) -> Result<Publish> {
-    let in_container = ["/.dockerenv", "/run/.containerenv"]
-        .iter()
-        .any(|file| Path::new(file).exists());
-    match place_of(named, in_container)? {
-        Place::Here => Ok(Publish {
-            bind: "127.0.0.1".to_owned(),
-            host: "127.0.0.1".to_owned(),
-        }),
-        Place::Around => {
-            let gateway = gateway(docker).await;
-            Ok(Publish {
-                bind: gateway.clone(),
-                host: gateway,
-            })
-        }
-        // The engine's loopback interface isn't ours.
-        Place::There(host) => Ok(Publish {
-            bind: String::new(),
-            host,
-        }),
-    }
-}
-
-/// Where an engine runs, seen from here.
-#[derive(Debug, PartialEq, Eq)]
-enum Place {
-    /// On this machine.
-    Here,
-    /// On the machine in one of whose containers we are.
-    Around,
-    /// On another machine.
-    There(String),
-}
-
-fn place_of(named: Option<&str>, in_container: bool) -> Result<Place> {
-    let Some(named) = named else {
-        return Ok(if in_container { Place::Around } else { Place::Here });
-    };
-    let bad = |why: &str| {
-        Error::new(format!("DOCKER_HOST={named} makes no sense: {why}"))
-            .hint("it is the engine's address, such as `unix:///var/run/docker.sock` or `tcp://host:2375`")
-    };
-    // Of schemes it doesn't know, the library doesn't take hosts apart.
-    let known = named.replacen("tcp://", "http://", 1);
-    let url = url::Url::parse(&known).map_err(|error| bad(&error.to_string()))?;
-    match url.scheme() {
-        "unix" if in_container => Ok(Place::Around),
-        "unix" => Ok(Place::Here),
-        "http" | "https" => match url.host() {
-            Some(url::Host::Domain("localhost")) => Ok(Place::Here),
-            Some(url::Host::Ipv4(address)) if address.is_loopback() => Ok(Place::Here),
-            Some(url::Host::Ipv6(address)) if address.is_loopback() => Ok(Place::Here),
-            Some(url::Host::Ipv6(address)) => Ok(Place::There(address.to_string())),
-            Some(host) => Ok(Place::There(host.to_string())),
-            None => Err(bad("it names no host")),
-        },
-        other => Err(bad(&format!("`{other}` is no way to an engine"))),
-    }
-}
-
-/// The address by which a container reaches the machine it runs on.
-async fn gateway(docker: &Docker) -> String {
-    let network = docker
-        .inspect_network(
-            "bridge",
-            None::<testcontainers::bollard::query_parameters::InspectNetworkOptions>,
-        )
-        .await;
-    network
-        .ok()
-        .and_then(|network| network.ipam?.config)
-        .unwrap_or_default()
-        .into_iter()
-        .find_map(|config| config.gateway.filter(|gateway| !gateway.is_empty()))
-        .unwrap_or_else(|| "127.0.0.1".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ports_are_reached_where_the_engine_is() {
-        for (named, in_container, expected) in [
-            (None, false, Place::Here),
-            (None, true, Place::Around),
-            (Some("unix:///run/docker.sock"), true, Place::Around),
-            (Some("tcp://localhost:2375"), false, Place::Here),
-            (Some("tcp://127.0.0.1:2375"), true, Place::Here),
-            (
-                Some("tcp://build.example.com:2376"),
-                false,
-                Place::There("build.example.com".to_owned()),
-            ),
-        ] {
-            assert_eq!(place_of(named, in_container).expect("sound"), expected, "{named:?}");
-        }
-    }
-
-    #[test]
-    fn an_address_that_makes_no_sense_is_named() {
-        for named in ["ftp://host", "docker", "tcp://"] {
-            let error = place_of(Some(named), false).expect_err("no sense").render();
-            assert!(error.contains(named), "{error}");
         }
     }
 }

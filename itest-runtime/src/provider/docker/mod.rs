@@ -4,13 +4,19 @@ mod compose;
 mod container;
 mod control;
 mod engine;
+mod follow;
 mod harvest;
 mod image;
 mod owner;
+mod ports;
+mod reach;
+mod remote;
+mod start;
+mod tunnel;
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -25,14 +31,16 @@ pub(crate) use control::{Condition, Control};
 use engine::Engine;
 use image::{Image, Images};
 use owner::Owner;
+pub(crate) use remote::{BEHIND, environment};
+use start::Start;
 
-use super::recipe::{ComposeRecipe, DockerRecipe, Endpoint};
-use super::{Ask, Instance, Progress, Recipe, Started};
+use super::recipe::{ComposeRecipe, DockerRecipe};
+use super::{Ask, Progress, Recipe, Started};
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
 use crate::os::ProcessId;
 use crate::spec::DockerWish;
-use crate::supervisor::Roots;
+use crate::supervisor::{Roots, Spare};
 
 /// How long to wait at the end for containers that are just being created.
 const CREATED: Duration = Duration::from_secs(20);
@@ -48,6 +56,7 @@ pub(crate) struct Docker(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     owner: Owner,
+    roots: Roots,
     engine: Mutex<Known>,
     images: Images,
     next: AtomicU32,
@@ -107,9 +116,10 @@ fn create_folder(folder: &Path) -> Result<()> {
 }
 
 impl Docker {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(roots: Roots) -> Self {
         Self(Arc::new(Inner {
             owner: Owner::own(random_hex(4)),
+            roots,
             engine: Mutex::default(),
             images: Images::default(),
             next: AtomicU32::new(1),
@@ -178,12 +188,15 @@ impl Docker {
     async fn engine(&self, run: ProcessId) -> Result<Engine> {
         let mut known = self.0.engine.lock().await;
         match &*known {
-            Known::Answers(engine) => return Ok(engine.clone()),
+            Known::Answers(engine) if engine.is_reachable() => return Ok(engine.clone()),
             Known::Unusable(in_run, error) if *in_run == run => return Err(error.clone()),
-            Known::Unusable(..) | Known::Nothing => {}
+            Known::Answers(_) | Known::Unusable(..) | Known::Nothing => {}
         }
         match Engine::open().await {
             Ok(engine) => {
+                if let Some(process) = engine.process() {
+                    self.0.roots.add_server(process);
+                }
                 *known = Known::Answers(engine.clone());
                 let (inner, other) = (self.0.clone(), engine.clone());
                 tokio::spawn(async move {
@@ -207,18 +220,17 @@ impl Docker {
         let number = self.0.next.fetch_add(1, Ordering::Relaxed);
         let name = format!("itest-{}-{}-{number}", ask.name, self.run());
         let start = Start {
-            folder: ask.around.roots.data_root(None)?.join(&name),
+            folder: self.0.roots.data_root(None)?.join(&name),
             name,
             service: ask.name.to_owned(),
             patience: ask.patience,
             use_of_it: ask.owner.to_owned(),
             dedicated: ask.dedicated,
             docker: self.clone(),
-            roots: ask.around.roots.clone(),
             run: ask.run,
             progress: ask.progress.clone(),
         };
-        ask.around.roots.expect_container(self.run(), &start.name);
+        self.0.roots.expect_container(self.run(), &start.name);
         let (tell, told) = tokio::sync::oneshot::channel();
         let mut coming = self.0.coming.lock().await;
         while coming.try_join_next().is_some() {}
@@ -246,83 +258,10 @@ impl Docker {
     }
 }
 
-/// A start, with all that it needs to know once nobody may be waiting for it any more.
-struct Start {
-    name: String,
-    service: String,
-    folder: PathBuf,
-    patience: Duration,
-    use_of_it: String,
-    dedicated: bool,
-    docker: Docker,
-    roots: Roots,
-    run: ProcessId,
-    progress: Progress,
-}
-
-impl Start {
-    async fn carry_out(self, Ready { engine, plan }: Ready) -> Result<Started> {
-        match plan {
-            Plan::Container { image, recipe } => self.container(engine, &image, &recipe).await,
-            Plan::Compose { recipe, prefix } => self.compose(engine, recipe, prefix).await,
-        }
-    }
-
-    async fn container(self, engine: Engine, image: &Image, recipe: &DockerRecipe) -> Result<Started> {
-        let order = container::Order {
-            name: self.name,
-            service: &self.service,
-            recipe,
-            image,
-            owner: &self.docker.0.owner,
-            password: random_hex(24),
-            folder: self.folder,
-            patience: self.patience,
-            may_pause: recipe.may_pause && self.dedicated,
-            roots: self.roots,
-        };
-        let (container, place) = container::start(engine, order).await?;
-        Ok(Started {
-            instance: Instance::Docker(container),
-            about: format!("a container of {}", place.image),
-            endpoint: Endpoint::Docker {
-                place,
-                owner: self.use_of_it,
-                dedicated: self.dedicated,
-            },
-        })
-    }
-
-    async fn compose(self, engine: Engine, recipe: ComposeRecipe, prefix: Option<String>) -> Result<Started> {
-        let about = format!("the containers of {}", recipe.file.display());
-        let order = compose::Order {
-            name: self.name,
-            service: self.service,
-            recipe,
-            prefix,
-            folder: self.folder,
-            patience: self.patience,
-            may_pause: self.dedicated,
-            docker: self.docker,
-            roots: self.roots,
-            run: self.run,
-            progress: self.progress,
-        };
-        let (project, place) = compose::up(engine, order).await?;
-        Ok(Started {
-            instance: Instance::Compose(project),
-            endpoint: Endpoint::Compose {
-                place,
-                dedicated: self.dedicated,
-            },
-            about,
-        })
-    }
-}
-
 /// Removes everything of a run whose supervisor is dead, and of every other that is. For its janitor.
 pub(crate) async fn sweep(run: &str) -> Result<()> {
-    let engine = Engine::open().await?;
+    let mut spare = None;
+    let engine = Engine::open_apart(|| Ok(spare.insert(Spare::create()?).path().join("ssh"))).await?;
     harvest::of_run(&engine, run).await?;
     harvest::of_the_dead(&engine, &Owner::own(String::new())).await?;
     // What the engine was just creating when the supervisor died comes only now.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +58,8 @@ pub struct ContainerPlace {
     pub port: u16,
     /// The server's password.
     pub password: String,
+    /// The folder of the tunnel by which the engine is reached, if it takes one.
+    pub(crate) tunnel: Option<PathBuf>,
 }
 
 impl ContainerPlace {

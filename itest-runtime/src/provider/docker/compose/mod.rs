@@ -18,10 +18,11 @@ use testcontainers::bollard::query_parameters::{InspectContainerOptions, ListCon
 use tokio::sync::watch;
 
 use super::Docker;
-use super::container::{self, Followed};
 use super::engine::{Engine, within};
+use super::follow::{self, Followed};
 use super::harvest;
 use super::owner::PROJECT;
+use super::ports::all_published;
 use crate::error::{Context, Error, Result};
 use crate::os::ProcessId;
 use crate::provider::Progress;
@@ -39,6 +40,8 @@ pub(crate) struct Project {
     name: String,
     roots: Roots,
     folder: PathBuf,
+    /// By which those of its containers are reached.
+    ports: Vec<u16>,
     log: Log,
     /// By service.
     ended: Vec<(String, watch::Receiver<Option<String>>)>,
@@ -158,7 +161,7 @@ async fn attend(engine: &Engine, order: &Order) -> Result<(Project, ComposePlace
                 prefix: format!("{service} | "),
                 may_pause: order.may_pause,
             };
-            (service.clone(), container::follow(followed, file.clone()))
+            (service.clone(), follow::follow(followed, file.clone()))
         })
         .collect();
     let places = join_all(containers.iter().map(|(id, _)| place(engine, id))).await;
@@ -166,11 +169,16 @@ async fn attend(engine: &Engine, order: &Order) -> Result<(Project, ComposePlace
     for ((_, service), place) in containers.iter().zip(places) {
         services.entry(service.clone()).or_default().push(place?);
     }
+    let ports = services
+        .values()
+        .flatten()
+        .flat_map(|place| place.ports.values().copied());
     let project = Project {
         engine: engine.clone(),
         name: order.name.clone(),
         roots: order.roots.clone(),
         folder: order.folder.clone(),
+        ports: ports.collect(),
         log,
         ended,
     };
@@ -208,13 +216,7 @@ async fn place(engine: &Engine, id: &str) -> Result<ContainerPlace> {
         .network_settings
         .and_then(|settings| settings.ports)
         .unwrap_or_default();
-    let ports: BTreeMap<u16, u16> = known
-        .iter()
-        .filter_map(|(port, bindings)| {
-            let port = port.strip_suffix("/tcp")?.parse().ok()?;
-            Some((port, container::host_port(bindings.as_ref())?))
-        })
-        .collect();
+    let ports = all_published(engine, known).await?;
     Ok(ContainerPlace {
         id: id.to_owned(),
         image,
@@ -222,6 +224,7 @@ async fn place(engine: &Engine, id: &str) -> Result<ContainerPlace> {
         port: ports.values().next().copied().unwrap_or(0),
         ports,
         password: String::new(),
+        tunnel: engine.tunnel(),
     })
 }
 
@@ -239,11 +242,11 @@ impl Project {
         let mut failing: Vec<_> = self
             .ended
             .iter()
-            .map(|(service, ended)| Box::pin(async move { (service, container::how(ended.clone()).await) }))
+            .map(|(service, ended)| Box::pin(async move { (service, follow::how(ended.clone()).await) }))
             .collect();
         while !failing.is_empty() {
             let ((service, how), _, rest) = select_all(failing).await;
-            if how != container::SUCCESS {
+            if how != follow::SUCCESS {
                 return format!("`{service}`: {how}");
             }
             failing = rest;
@@ -253,6 +256,7 @@ impl Project {
 
     /// Removes its containers, networks and volumes.
     pub(crate) async fn stop(&self) {
+        self.engine.release(self.ports.iter().copied()).await;
         match harvest::of_project(&self.engine, &self.name).await {
             Ok(_) => self.roots.forget_container(&self.name),
             Err(error) => tracing::warn!(%error, "something of a compose project stays"),
