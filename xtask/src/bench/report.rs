@@ -1,11 +1,15 @@
 //! The tables, as a person reads them on a terminal and in `docs/performance.md` alike.
 
+mod build;
+mod table;
+
 use super::Samples;
 use super::acquire::Acquired;
-use super::build::{Build, Builds};
+use super::build::Builds;
 use super::figures::digits;
 use super::start::Starts;
 use super::suites::{Runner, Suite, Times};
+use table::table;
 
 pub(super) struct Report {
     machine: Vec<(&'static str, String)>,
@@ -37,7 +41,7 @@ impl Report {
             ("waits", self.waits()),
         ];
         if let Some(builds) = &self.build {
-            tables.push(("build", build(builds)));
+            tables.push(("build", build::table_of(builds)));
         }
         tables
     }
@@ -162,70 +166,5 @@ fn name(suite: Suite) -> &'static str {
         Suite::Transaction => "itest, `transaction`",
         Suite::Database => "itest, `database`",
         Suite::SqlxTest => "`#[sqlx::test]`",
-    }
-}
-
-fn build(builds: &Builds) -> String {
-    let row = |name: &str, build: &Build| {
-        vec![
-            name.to_owned(),
-            build.clean.with_range(),
-            build.relink.with_range(),
-            digits(build.megabytes),
-        ]
-    };
-    let Builds { plain, with_itest } = builds;
-    let adds = |of: fn(&Build) -> f64| digits(of(with_itest) - of(plain));
-    let added = vec![
-        "added".to_owned(),
-        adds(|build| build.clean.median()),
-        adds(|build| build.relink.median()),
-        adds(|build| build.megabytes),
-    ];
-    table(
-        &[
-            "`cargo build --tests`",
-            "clean, s",
-            "after a change of the test, s",
-            "test binary, MB",
-        ],
-        [row("sqlx and tokio", plain), row("and itest", with_itest), added],
-    )
-}
-
-/// A table in Markdown, aligned so that it is readable as it stands.
-fn table(heads: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
-    let rows: Vec<Vec<String>> = rows.into_iter().collect();
-    let width = |column: usize| {
-        let cells = rows.iter().chain([&heads]).filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0).max(1)
-    };
-    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
-    let line = |cells: &[String]| {
-        let cells = cells
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!(" {cell:width$} |"));
-        format!("|{}\n", cells.collect::<String>())
-    };
-    let ruler: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
-    line(&heads) + &line(&ruler) + &rows.iter().map(|row| line(row)).collect::<String>()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_is_aligned() {
-        let rows = [
-            vec!["é".to_owned(), "1".to_owned()],
-            vec!["long".to_owned(), "2".to_owned()],
-        ];
-        assert_eq!(
-            table(&["a", "ms"], rows),
-            "| a    | ms |\n| ---- | -- |\n| é    | 1  |\n| long | 2  |\n"
-        );
     }
 }
