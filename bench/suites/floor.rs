@@ -1,4 +1,5 @@
-//! The floor: all tests on one database that was migrated beforehand, with plain sqlx and no isolation.
+//! The floor: all tests on one database that was migrated beforehand, with plain sqlx and no isolation. It is a database of
+//! the very server that the tests with itest use.
 //!
 //! It connects as itest's `PgPool` does, so that isolation alone is the difference.
 
@@ -21,7 +22,7 @@ macro_rules! tests {
 support::hundred!(tests);
 
 fn pool() -> sqlx::Result<PgPool> {
-    let url = std::env::var("DATABASE_URL").map_err(|error| sqlx::Error::Configuration(error.into()))?;
+    let url = std::env::var("FLOOR_URL").map_err(|error| sqlx::Error::Configuration(error.into()))?;
     Ok(PgPoolOptions::new()
         .test_before_acquire(false)
         .connect_lazy_with(PgConnectOptions::from_str(&url)?))

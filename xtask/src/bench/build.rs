@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use super::Samples;
 use super::args::Pace;
-use super::ground::Ground;
+use super::folder::Folder;
 use crate::line::{Line, root};
 
 #[derive(Default)]
@@ -30,13 +30,13 @@ pub(super) struct Build {
     pub(super) megabytes: f64,
 }
 
-pub(super) fn measure(ground: &Ground, pace: Pace) -> Result<Builds> {
+pub(super) fn measure(folder: &Folder, pace: Pace) -> Result<Builds> {
     let (clean, relink) = match pace {
         Pace::Quick => (1, 1),
         Pace::Full => (2, 5),
     };
     let mut builds = Builds::default();
-    let create = |name: &str, test, dependency: &str| Package::create(ground.dir().join(name), test, dependency);
+    let create = |name: &str, test, dependency: &str| Package::create(folder.join(name), test, dependency);
     let itest = |features| format!("itest = {{ path = '{}'{features} }}\n", root().display());
     let mut all = [
         (create("build-plain", PLAIN_TEST, "")?, &mut builds.plain),
