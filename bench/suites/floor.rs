@@ -10,7 +10,7 @@ use std::str::FromStr;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-macro_rules! tests {
+macro_rules! each {
     ($($name:ident)*) => { $(
         #[tokio::test]
         async fn $name() -> sqlx::Result<()> {
@@ -19,7 +19,7 @@ macro_rules! tests {
     )* };
 }
 
-support::hundred!(tests);
+support::tests!(100, each);
 
 fn pool() -> sqlx::Result<PgPool> {
     let url = std::env::var("FLOOR_URL").map_err(|error| sqlx::Error::Configuration(error.into()))?;

@@ -1,11 +1,14 @@
 //! The tables, as a person reads them on a terminal and in `docs/performance.md` alike.
 
 mod build;
+mod containers;
+mod suites;
 mod table;
 
 use super::Samples;
 use super::acquire::Acquired;
 use super::build::Builds;
+use super::containers::Figures;
 use super::figures::digits;
 use super::start::Starts;
 use super::suites::{Runner, Suite, Times};
@@ -17,6 +20,8 @@ pub(super) struct Report {
     pub(super) suites: Times,
     pub(super) starts: Starts,
     pub(super) acquired: Acquired,
+    /// Where there can be containers.
+    pub(super) containers: Option<Figures>,
     pub(super) build: Option<Builds>,
 }
 
@@ -28,6 +33,7 @@ impl Report {
             suites: Times::default(),
             starts: Starts::default(),
             acquired: Acquired::default(),
+            containers: None,
             build: None,
         }
     }
@@ -37,9 +43,12 @@ impl Report {
         let mut tables = vec![
             ("machine", self.machine()),
             ("aims", self.aims()),
-            ("suites", self.suites()),
+            ("suites", suites::table_of(&self.suites, &Suite::ANYWHERE)),
             ("waits", self.waits()),
         ];
+        if let Some(figures) = &self.containers {
+            tables.extend(containers::tables_of(figures));
+        }
         if let Some(builds) = &self.build {
             tables.push(("build", build::table_of(builds)));
         }
@@ -52,12 +61,9 @@ impl Report {
     }
 
     fn machine(&self) -> String {
-        let facts = self
-            .machine
-            .iter()
-            .map(|(name, value)| vec![(*name).to_owned(), value.clone()]);
-        let rounds = vec!["rounds".to_owned(), self.runs.to_string()];
-        table(&["measured on", ""], facts.chain([rounds]))
+        let facts = self.machine.iter().cloned();
+        let rounds = ("rounds", self.runs.to_string());
+        table::of_facts("measured on", facts.chain([rounds]))
     }
 
     fn aims(&self) -> String {
@@ -91,40 +97,13 @@ impl Report {
         ];
         table(
             &["aim", "at most", "measured", ""],
-            aims.into_iter().map(|(aim, limit_of, limit, unit)| {
-                let verdict = if limit_of <= limit { "met" } else { "**missed**" };
+            aims.into_iter().map(|(aim, measured, limit, unit)| {
                 vec![
                     aim.to_owned(),
                     format!("{limit} {unit}"),
-                    format!("{} {unit}", digits(limit_of)),
-                    verdict.to_owned(),
+                    format!("{} {unit}", digits(measured)),
+                    verdict(measured, limit).to_owned(),
                 ]
-            }),
-        )
-    }
-
-    fn suites(&self) -> String {
-        let heads = [
-            "100 tests",
-            "nextest, ms a test",
-            "× floor",
-            "`cargo test`, ms a test",
-            "× floor",
-        ];
-        table(
-            &heads,
-            Suite::ALL.into_iter().map(|suite| {
-                let mut row = vec![name(suite).to_owned()];
-                for runner in [Runner::Nextest, Runner::CargoTest] {
-                    row.push(self.suites.each(suite, runner).with_range());
-                    row.push(match suite {
-                        Suite::Floor => "1".to_owned(),
-                        Suite::Transaction | Suite::Database | Suite::SqlxTest => {
-                            self.suites.to_floor(suite, runner).with_range()
-                        }
-                    });
-                }
-                row
             }),
         )
     }
@@ -160,11 +139,6 @@ impl Report {
     }
 }
 
-fn name(suite: Suite) -> &'static str {
-    match suite {
-        Suite::Floor => "floor: one shared database, plain sqlx",
-        Suite::Transaction => "itest, `transaction`",
-        Suite::Database => "itest, `database`",
-        Suite::SqlxTest => "`#[sqlx::test]`",
-    }
+fn verdict(measured: f64, limit: f64) -> &'static str {
+    if measured <= limit { "met" } else { "**missed**" }
 }

@@ -20,6 +20,12 @@ pub(super) fn table(heads: &[&str], rows: impl IntoIterator<Item = Vec<String>>)
     line(&heads) + &line(&ruler) + &rows.iter().map(|row| line(row)).collect::<String>()
 }
 
+/// Names and values.
+pub(super) fn of_facts(head: &str, facts: impl IntoIterator<Item = (&'static str, String)>) -> String {
+    let rows = facts.into_iter().map(|(name, value)| vec![name.to_owned(), value]);
+    table(&[head, ""], rows)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
