@@ -36,8 +36,7 @@ const TOLD: &str = "\
 impl Model {
     /// The container of itest's whose server has this URL.
     pub(super) fn of(url: &str) -> Result<Self> {
-        let unclear = || format!("a container's URL has a host and a port: {url}");
-        let (host, port) = authority(url).with_context(unclear)?;
+        let (host, port) = authority(url).context("the URL of itest's container has no host or no port")?;
         let filter = format!("publish={port}");
         let containers = said(&["ps", "--quiet", "--filter", &filter])?;
         let container = containers.lines().next().context("itest's container isn't there")?;

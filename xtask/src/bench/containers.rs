@@ -43,14 +43,19 @@ pub(super) struct Starts {
     pub(super) more: Samples,
 }
 
-/// Whether there are an engine and our images; if not, why.
-pub(super) fn look() -> Result<(), String> {
-    images::engine()?;
-    images::ensure().map_err(|error| format!("{error:#}"))
-}
-
 impl Containers {
-    pub(super) fn prepare(programs: &Programs, folder: &Folder) -> Result<Self> {
+    /// None where there can't be any; the reason is said.
+    pub(super) fn find(programs: &Programs, folder: &Folder) -> Result<Option<Self>> {
+        match look() {
+            Ok(()) => Self::prepare(programs, folder).map(Some),
+            Err(why) => {
+                println!("bench: skipped: containers: {why}");
+                Ok(None)
+            }
+        }
+    }
+
+    fn prepare(programs: &Programs, folder: &Folder) -> Result<Self> {
         let janitor = Janitor::start()?;
         let mut settings = vec![
             ("ITEST_PROVIDER", "docker".to_owned()),
@@ -62,7 +67,7 @@ impl Containers {
         Ok(Self { ground, model, janitor })
     }
 
-    /// None yet.
+    /// None yet, but what they are measured on.
     pub(super) fn figures(&self) -> Figures {
         let said = |args: [&str; 3]| Line::new("docker", args).said().unwrap_or_else(|| "unknown".to_owned());
         let engine = said(["version", "--format", "Docker {{.Server.Version}}"]);
@@ -112,6 +117,12 @@ impl Containers {
         starts.add(by_hand, itest);
         Ok(())
     }
+}
+
+/// Whether there are an engine and our images; if not, why.
+fn look() -> Result<(), String> {
+    images::engine()?;
+    images::ensure().map_err(|error| format!("{error:#}"))
 }
 
 impl Starts {

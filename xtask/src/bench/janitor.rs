@@ -19,7 +19,7 @@ const AFTER_DEATH: &str = r#"
 trap '' HUP
 cat
 for round in 1 2 3 4 5 6 7 8; do
-    sh -c "$1" "$0"
+    sh -c "$1" "$0" 2>/dev/null
     sleep 0.5
 done
 "#;

@@ -46,13 +46,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     // Said, as otherwise an engine that answers is preferred.
     let native = vec![("ITEST_PROVIDER", "native".to_owned())];
     let ground = Ground::prepare(&programs, folder.join("native"), native)?;
-    let containers = match containers::look() {
-        Ok(()) => Some(Containers::prepare(&programs, &folder)?),
-        Err(why) => {
-            println!("bench: containers are left out: {why}");
-            None
-        }
-    };
+    let containers = Containers::find(&programs, &folder)?;
     machine::warn_if_busy();
 
     let mut report = Report::new(machine::facts(&ground.server_version), args.runs);
