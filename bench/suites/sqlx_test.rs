@@ -4,7 +4,7 @@ mod support;
 
 use sqlx::PgPool;
 
-macro_rules! tests {
+macro_rules! each {
     ($($name:ident)*) => { $(
         #[sqlx::test(migrations = "./migrations")]
         async fn $name(db: PgPool) -> sqlx::Result<()> {
@@ -13,4 +13,4 @@ macro_rules! tests {
     )* };
 }
 
-support::hundred!(tests);
+support::tests!(100, each);

@@ -1,28 +1,31 @@
 //! How long it takes until a test's body begins.
 
+#[path = "support/clock.rs"]
+mod clock;
+
 use std::sync::Mutex;
 use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use itest::integration;
 use sqlx::PgPool;
 
-/// Tells when the body began; who started the process knows when that was.
-fn reached() {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("the clock is past 1970");
-    println!("reached={}", now.as_nanos());
-}
-
 #[integration(postgres)]
 async fn start_blank(_db: PgPool) {
-    reached();
+    clock::reached();
 }
 
 #[integration(postgres(migrations = "./migrations", transaction))]
 async fn start_migrated(_db: PgPool) {
-    reached();
+    clock::reached();
+}
+
+/// As far as one gets by hand.
+#[integration(postgres)]
+async fn start_query(db: PgPool) -> sqlx::Result<()> {
+    sqlx::query("SELECT 1").execute(&db).await?;
+    clock::reached();
+    Ok(())
 }
 
 static BEGAN: Mutex<Option<Instant>> = Mutex::new(None);

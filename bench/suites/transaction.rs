@@ -5,7 +5,7 @@ mod support;
 use itest::integration;
 use sqlx::PgPool;
 
-macro_rules! tests {
+macro_rules! each {
     ($($name:ident)*) => { $(
         #[integration(postgres(migrations = "./migrations", transaction))]
         async fn $name(db: PgPool) -> sqlx::Result<()> {
@@ -14,4 +14,4 @@ macro_rules! tests {
     )* };
 }
 
-support::hundred!(tests);
+support::tests!(100, each);

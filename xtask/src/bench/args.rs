@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 pub(crate) const USAGE: &str = "\
-Measures what isolation costs against tests that have none.
+Measures what isolation costs against tests that have none: on processes, and in containers if an engine answers.
 
 usage:
   cargo xtask bench [--runs N | --quick] [--build] [--write]
@@ -11,7 +11,7 @@ usage:
   --runs N   measure everything N times (5)
   --quick    measure once: to see that it works
   --build    measure clean builds and relinking as well: takes some minutes more
-  --write    put the tables into docs/performance.md";
+  --write    put the tables into docs/performance.md; those of what was not measured stay";
 
 const RUNS: usize = 5;
 

@@ -1,4 +1,5 @@
-//! What itest adds to a build: two small packages that are alike but for it, each in a folder of its own.
+//! What itest adds to a build, and what of that is its feature `docker`: small packages that are alike but for these, each in
+//! a folder of its own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,12 +10,14 @@ use anyhow::{Context, Result, bail};
 
 use super::Samples;
 use super::args::Pace;
-use super::ground::Ground;
+use super::folder::Folder;
 use crate::line::{Line, root};
 
+#[derive(Default)]
 pub(super) struct Builds {
     pub(super) plain: Build,
-    pub(super) with_itest: Build,
+    pub(super) without_docker: Build,
+    pub(super) with_docker: Build,
 }
 
 #[derive(Default)]
@@ -27,37 +30,46 @@ pub(super) struct Build {
     pub(super) megabytes: f64,
 }
 
-pub(super) fn measure(ground: &Ground, pace: Pace) -> Result<Builds> {
+pub(super) fn measure(folder: &Folder, pace: Pace) -> Result<Builds> {
     let (clean, relink) = match pace {
         Pace::Quick => (1, 1),
         Pace::Full => (2, 5),
     };
-    let plain = Package::create(ground.dir().join("build-plain"), PLAIN_TEST, "")?;
-    let itest = format!("itest = {{ path = '{}' }}\n", root().display());
-    let with_itest = Package::create(ground.dir().join("build-itest"), ITEST_TEST, &itest)?;
-    let mut builds = Builds {
-        plain: Build::default(),
-        with_itest: Build::default(),
-    };
-    let mut both = [(&plain, &mut builds.plain), (&with_itest, &mut builds.with_itest)];
+    let mut builds = Builds::default();
+    let create = |name: &str, test, dependency: &str| Package::create(folder.join(name), test, dependency);
+    let itest = |features| format!("itest = {{ path = '{}'{features} }}\n", root().display());
+    let mut all = [
+        (create("build-plain", PLAIN_TEST, "")?, &mut builds.plain),
+        (
+            create("build-without-docker", ITEST_TEST, &itest(WITHOUT_DOCKER))?,
+            &mut builds.without_docker,
+        ),
+        (
+            create("build-with-docker", ITEST_TEST, &itest(""))?,
+            &mut builds.with_docker,
+        ),
+    ];
     for round in 1..=clean {
         println!("bench: clean builds, {round} of {clean}");
-        for (package, build) in &mut both {
+        for (package, build) in &mut all {
             package.clean()?;
             build.clean.add(package.build()?.as_secs_f64());
         }
     }
     for _ in 0..relink {
-        for (package, build) in &mut both {
+        for (package, build) in &mut all {
             package.change_test()?;
             build.relink.add(package.build()?.as_secs_f64());
         }
     }
-    for (package, build) in &mut both {
+    for (package, build) in &mut all {
         build.megabytes = package.test_binary_megabytes()?;
     }
     Ok(builds)
 }
+
+/// The default features but for one, as the README tells those who never want containers.
+const WITHOUT_DOCKER: &str = ", default-features = false, features = ['postgres', 'redis', 'native']";
 
 const PLAIN_TEST: &str = r#"
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! Where everything is measured: folders of this run's own, one server for the suites without itest, and a supervisor that
-//! stays as long as that server is held.
+//! Where everything is measured on one kind of server: folders of its own, databases for the suites without itest, and a
+//! supervisor that stays as long as these are held.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -15,27 +15,29 @@ use super::programs::Programs;
 /// How long a supervisor may take to end, with all that it leaves.
 const ENDS: Duration = Duration::from_secs(20);
 
-/// What the folder's name begins with; the rest is the pid of its owner.
-const FOLDER: &str = "itest-bench-";
+/// Settings for itest and the suites.
+pub(super) type Settings = Vec<(&'static str, String)>;
 
 pub(super) struct Ground {
     dir: PathBuf,
+    /// By which servers run as they do here.
+    settings: Settings,
     pub(super) server_version: String,
+    /// A database on the server that the tests with itest use.
+    pub(super) floor_url: String,
+    /// A server that nobody else uses.
     database_url: String,
-    /// Ends when its stdin does, and its server with it.
+    /// Ends when its stdin does, and what it holds with it.
     holder: Child,
     /// The holder's harness prints now and then, and would end if nobody could hear it.
     _heard: BufReader<ChildStdout>,
 }
 
 impl Ground {
-    pub(super) fn prepare(programs: &Programs) -> Result<Self> {
-        // Short, as sockets' paths must be.
-        remove_leftovers();
-        let dir = std::env::temp_dir().join(format!("{FOLDER}{}", std::process::id()));
+    pub(super) fn prepare(programs: &Programs, dir: PathBuf, settings: Settings) -> Result<Self> {
         fs::create_dir(&dir).with_context(|| format!("failed to create {}", dir.display()))?;
         let mut command = programs.command("server");
-        settings(&mut command, &dir.join("warm"), &dir.join("cache"));
+        set(&mut command, &settings, &dir.join("warm"), &dir.join("cache"));
         command.args(["--exact", "hold", "--nocapture"]);
         let mut holder = command
             .stdin(Stdio::piped())
@@ -46,28 +48,29 @@ impl Ground {
         let mut heard = BufReader::new(said);
         let mut lines = heard.by_ref().lines().map_while(Result::ok);
         let mut value = |name: &str| lines.find_map(|line| Some(line.split_once(name)?.1.trim().to_owned()));
-        let told = value("SERVER_VERSION=").zip(value("DATABASE_URL="));
-        let Some((server_version, database_url)) = told else {
+        // In the order in which they are told.
+        let told = ["SERVER_VERSION=", "FLOOR_URL=", "DATABASE_URL="].map(&mut value);
+        let [Some(server_version), Some(floor_url), Some(database_url)] = told else {
             let _ = holder.kill();
             let _ = holder.wait();
-            bail!("the server for the suites without itest didn't start");
+            bail!("the servers for the suites without itest didn't start");
         };
         Ok(Self {
             dir,
+            settings,
             server_version,
+            floor_url,
             database_url,
             holder,
             _heard: heard,
         })
     }
 
-    pub(super) fn dir(&self) -> &Path {
-        &self.dir
-    }
-
-    /// Has a command use the warm supervisor, and the server that is there for the suites without itest.
+    /// Has a command use the warm supervisor, and the databases that are there for the suites without itest.
     pub(super) fn warm<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        settings(command, &self.dir.join("warm"), &self.dir.join("cache")).env("DATABASE_URL", &self.database_url)
+        set(command, &self.settings, &self.dir.join("warm"), &self.dir.join("cache"))
+            .env("FLOOR_URL", &self.floor_url)
+            .env("DATABASE_URL", &self.database_url)
     }
 
     /// Has a command start a supervisor of its own: to be ended by [`Cold::end`].
@@ -77,7 +80,7 @@ impl Ground {
             Cache::Full => self.dir.join("cache"),
             Cache::Empty => home.join("cache"),
         };
-        let command = settings(command, &home.join("s"), &cache);
+        let command = set(command, &self.settings, &home.join("s"), &cache);
         (Cold { home }, command)
     }
 }
@@ -89,18 +92,6 @@ impl Drop for Ground {
         // The supervisor follows, as nothing else keeps it; its folder goes last.
         let _ = end_supervisor(&self.dir.join("warm"));
         let _ = fs::remove_dir_all(&self.dir);
-    }
-}
-
-/// A run that was killed leaves its folder; what ran in it has ended with its stdin.
-fn remove_leftovers() {
-    let entries = fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
-    let dead = |name: &str| {
-        let owner = name.strip_prefix(FOLDER).map(|pid| Path::new("/proc").join(pid));
-        Path::new("/proc/self").exists() && owner.is_some_and(|owner| !owner.exists())
-    };
-    for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(dead)) {
-        let _ = fs::remove_dir_all(entry.path());
     }
 }
 
@@ -128,11 +119,13 @@ impl Cold {
 }
 
 /// A person's own settings of places and providers would measure something else.
-fn settings<'a>(command: &'a mut Command, home: &Path, cache: &Path) -> &'a mut Command {
+fn set<'a>(command: &'a mut Command, settings: &Settings, home: &Path, cache: &Path) -> &'a mut Command {
     for other in [
         "ITEST_DATA_DIR",
         "ITEST_POSTGRES_PROVIDER",
         "ITEST_POSTGRES_URL",
+        "ITEST_POSTGRES_IMAGE",
+        "ITEST_IMAGE_PREFIX",
         "ITEST_KEEP",
     ] {
         command.env_remove(other);
@@ -140,8 +133,8 @@ fn settings<'a>(command: &'a mut Command, home: &Path, cache: &Path) -> &'a mut 
     command
         .env("ITEST_DIR", home)
         .env("ITEST_CACHE_DIR", cache)
-        .env("ITEST_PROVIDER", "native")
         .env("ITEST_LINGER", "0")
+        .envs(settings.iter().map(|(name, value)| (name, value)))
 }
 
 /// Tells the supervisor that lives in `base` to end, and waits until it has taken `base` away.

@@ -33,6 +33,30 @@ fn replaced(text: &str, name: &str, table: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::build::Builds;
+    use crate::bench::containers::Figures;
+
+    #[test]
+    fn the_page_has_a_place_for_every_table() {
+        let page = fs::read_to_string(root().join(PAGE)).expect("our own page");
+        let mut report = Report::new(Vec::new(), 1);
+        report.containers = Some(Figures::default());
+        report.build = Some(Builds::default());
+        for (name, table) in report.tables() {
+            let written = replaced(&page, name, &table).expect(name);
+            assert_eq!(written.matches(&table).count(), 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_measured_has_no_table_to_write() {
+        let names: Vec<_> = Report::new(Vec::new(), 1)
+            .tables()
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(names, ["machine", "aims", "suites", "waits"]);
+    }
 
     #[test]
     fn only_what_is_between_the_markers_changes() {

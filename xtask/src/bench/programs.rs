@@ -8,7 +8,16 @@ use anyhow::{Context, Result, bail};
 use crate::line::{Line, root};
 
 /// Each is a test target of the package in `bench/`.
-const TARGETS: [&str; 6] = ["floor", "transaction", "database", "sqlx_test", "timing", "server"];
+const TARGETS: [&str; 8] = [
+    "floor",
+    "transaction",
+    "database",
+    "sqlx_test",
+    "container_per_test",
+    "timing",
+    "by_hand",
+    "server",
+];
 
 pub(super) struct Programs(Vec<(&'static str, PathBuf)>);
 

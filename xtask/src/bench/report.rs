@@ -1,11 +1,18 @@
 //! The tables, as a person reads them on a terminal and in `docs/performance.md` alike.
 
+mod build;
+mod containers;
+mod suites;
+mod table;
+
 use super::Samples;
 use super::acquire::Acquired;
-use super::build::{Build, Builds};
+use super::build::Builds;
+use super::containers::Figures;
 use super::figures::digits;
 use super::start::Starts;
 use super::suites::{Runner, Suite, Times};
+use table::table;
 
 pub(super) struct Report {
     machine: Vec<(&'static str, String)>,
@@ -13,6 +20,8 @@ pub(super) struct Report {
     pub(super) suites: Times,
     pub(super) starts: Starts,
     pub(super) acquired: Acquired,
+    /// Where there can be containers.
+    pub(super) containers: Option<Figures>,
     pub(super) build: Option<Builds>,
 }
 
@@ -24,6 +33,7 @@ impl Report {
             suites: Times::default(),
             starts: Starts::default(),
             acquired: Acquired::default(),
+            containers: None,
             build: None,
         }
     }
@@ -33,11 +43,14 @@ impl Report {
         let mut tables = vec![
             ("machine", self.machine()),
             ("aims", self.aims()),
-            ("suites", self.suites()),
+            ("suites", suites::table_of(&self.suites, &Suite::ANYWHERE)),
             ("waits", self.waits()),
         ];
+        if let Some(figures) = &self.containers {
+            tables.extend(containers::tables_of(figures));
+        }
         if let Some(builds) = &self.build {
-            tables.push(("build", build(builds)));
+            tables.push(("build", build::table_of(builds)));
         }
         tables
     }
@@ -48,12 +61,9 @@ impl Report {
     }
 
     fn machine(&self) -> String {
-        let facts = self
-            .machine
-            .iter()
-            .map(|(name, value)| vec![(*name).to_owned(), value.clone()]);
-        let rounds = vec!["rounds".to_owned(), self.runs.to_string()];
-        table(&["measured on", ""], facts.chain([rounds]))
+        let facts = self.machine.iter().cloned();
+        let rounds = ("rounds", self.runs.to_string());
+        table::of_facts("measured on", facts.chain([rounds]))
     }
 
     fn aims(&self) -> String {
@@ -87,40 +97,13 @@ impl Report {
         ];
         table(
             &["aim", "at most", "measured", ""],
-            aims.into_iter().map(|(aim, limit_of, limit, unit)| {
-                let verdict = if limit_of <= limit { "met" } else { "**missed**" };
+            aims.into_iter().map(|(aim, measured, limit, unit)| {
                 vec![
                     aim.to_owned(),
                     format!("{limit} {unit}"),
-                    format!("{} {unit}", digits(limit_of)),
-                    verdict.to_owned(),
+                    format!("{} {unit}", digits(measured)),
+                    verdict(measured, limit).to_owned(),
                 ]
-            }),
-        )
-    }
-
-    fn suites(&self) -> String {
-        let heads = [
-            "100 tests",
-            "nextest, ms a test",
-            "× floor",
-            "`cargo test`, ms a test",
-            "× floor",
-        ];
-        table(
-            &heads,
-            Suite::ALL.into_iter().map(|suite| {
-                let mut row = vec![name(suite).to_owned()];
-                for runner in [Runner::Nextest, Runner::CargoTest] {
-                    row.push(self.suites.each(suite, runner).with_range());
-                    row.push(match suite {
-                        Suite::Floor => "1".to_owned(),
-                        Suite::Transaction | Suite::Database | Suite::SqlxTest => {
-                            self.suites.to_floor(suite, runner).with_range()
-                        }
-                    });
-                }
-                row
             }),
         )
     }
@@ -156,76 +139,6 @@ impl Report {
     }
 }
 
-fn name(suite: Suite) -> &'static str {
-    match suite {
-        Suite::Floor => "floor: one shared database, plain sqlx",
-        Suite::Transaction => "itest, `transaction`",
-        Suite::Database => "itest, `database`",
-        Suite::SqlxTest => "`#[sqlx::test]`",
-    }
-}
-
-fn build(builds: &Builds) -> String {
-    let row = |name: &str, build: &Build| {
-        vec![
-            name.to_owned(),
-            build.clean.with_range(),
-            build.relink.with_range(),
-            digits(build.megabytes),
-        ]
-    };
-    let Builds { plain, with_itest } = builds;
-    let adds = |of: fn(&Build) -> f64| digits(of(with_itest) - of(plain));
-    let added = vec![
-        "added".to_owned(),
-        adds(|build| build.clean.median()),
-        adds(|build| build.relink.median()),
-        adds(|build| build.megabytes),
-    ];
-    table(
-        &[
-            "`cargo build --tests`",
-            "clean, s",
-            "after a change of the test, s",
-            "test binary, MB",
-        ],
-        [row("sqlx and tokio", plain), row("and itest", with_itest), added],
-    )
-}
-
-/// A table in Markdown, aligned so that it is readable as it stands.
-fn table(heads: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
-    let rows: Vec<Vec<String>> = rows.into_iter().collect();
-    let width = |column: usize| {
-        let cells = rows.iter().chain([&heads]).filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0).max(1)
-    };
-    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
-    let line = |cells: &[String]| {
-        let cells = cells
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!(" {cell:width$} |"));
-        format!("|{}\n", cells.collect::<String>())
-    };
-    let ruler: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
-    line(&heads) + &line(&ruler) + &rows.iter().map(|row| line(row)).collect::<String>()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_is_aligned() {
-        let rows = [
-            vec!["é".to_owned(), "1".to_owned()],
-            vec!["long".to_owned(), "2".to_owned()],
-        ];
-        assert_eq!(
-            table(&["a", "ms"], rows),
-            "| a    | ms |\n| ---- | -- |\n| é    | 1  |\n| long | 2  |\n"
-        );
-    }
+fn verdict(measured: f64, limit: f64) -> &'static str {
+    if measured <= limit { "met" } else { "**missed**" }
 }

@@ -39,20 +39,21 @@ pub(super) fn round(ground: &Ground, programs: &Programs, starts: &mut Starts) -
     Ok(())
 }
 
-fn cold(ground: &Ground, programs: &Programs, test: &str, cache: Cache) -> Result<Duration> {
+/// With a supervisor and a server of its own, which are gone afterwards.
+pub(super) fn cold(ground: &Ground, programs: &Programs, test: &str, cache: Cache) -> Result<Duration> {
     let mut command = programs.command("timing");
     let (supervisor, command) = ground.cold(&mut command, cache);
-    let time = until_body(command, test);
+    let time = until_reached(command, test);
     supervisor.end()?;
     time
 }
 
 fn warm(ground: &Ground, programs: &Programs, test: &str) -> Result<Duration> {
-    until_body(ground.warm(&mut programs.command("timing")), test)
+    until_reached(ground.warm(&mut programs.command("timing")), test)
 }
 
-/// Both processes look at the same clock.
-fn until_body(command: &mut Command, test: &str) -> Result<Duration> {
+/// Until the test says where it is. Both processes look at the same clock.
+pub(super) fn until_reached(command: &mut Command, test: &str) -> Result<Duration> {
     command.args(["--exact", test, "--nocapture"]);
     let began = SystemTime::now();
     let output = passed(command)?;

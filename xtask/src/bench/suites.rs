@@ -1,4 +1,4 @@
-//! The same hundred tests in each suite, under both runners.
+//! The same tests in each suite, under both runners.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -10,8 +10,6 @@ use super::ground::Ground;
 use super::programs::{Programs, passed};
 use crate::line::Line;
 
-/// How many tests each suite has.
-const TESTS: f64 = 100.0;
 /// What a suite leaves to be cleaned in the background must not be in the next one's way.
 const SETTLE: Duration = Duration::from_millis(400);
 
@@ -21,6 +19,7 @@ pub(super) enum Suite {
     Transaction,
     Database,
     SqlxTest,
+    ContainerPerTest,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +29,24 @@ pub(super) enum Runner {
 }
 
 impl Suite {
-    pub(super) const ALL: [Self; 4] = [Self::Floor, Self::Transaction, Self::Database, Self::SqlxTest];
+    /// Those that need no more than a server.
+    pub(super) const ANYWHERE: [Self; 4] = [Self::Floor, Self::Transaction, Self::Database, Self::SqlxTest];
+    pub(super) const IN_CONTAINERS: [Self; 5] = [
+        Self::Floor,
+        Self::Transaction,
+        Self::Database,
+        Self::SqlxTest,
+        Self::ContainerPerTest,
+    ];
+
+    /// How many tests it has.
+    pub(super) fn tests(self) -> u32 {
+        match self {
+            Self::Floor | Self::Transaction | Self::Database | Self::SqlxTest => 100,
+            // Each takes a second or more.
+            Self::ContainerPerTest => 20,
+        }
+    }
 
     fn target(self) -> &'static str {
         match self {
@@ -38,6 +54,7 @@ impl Suite {
             Self::Transaction => "transaction",
             Self::Database => "database",
             Self::SqlxTest => "sqlx_test",
+            Self::ContainerPerTest => "container_per_test",
         }
     }
 }
@@ -68,17 +85,23 @@ impl Times {
     }
 }
 
-/// Runs every suite once under each runner, each round beginning with another one.
-pub(super) fn round(ground: &Ground, programs: &Programs, round: usize, times: &mut Times) -> Result<()> {
-    let mut suites = Suite::ALL;
-    suites.rotate_left(round % Suite::ALL.len());
+/// Runs each of the suites once under each runner, each round beginning with another one.
+pub(super) fn round(
+    ground: &Ground,
+    programs: &Programs,
+    suites: &[Suite],
+    round: usize,
+    times: &mut Times,
+) -> Result<()> {
+    let (last, first) = suites.split_at(round % suites.len());
     for runner in [Runner::Nextest, Runner::CargoTest] {
-        for suite in suites {
+        for &suite in first.iter().chain(last) {
             let time = match runner {
                 Runner::Nextest => under_nextest(ground, suite)?,
                 Runner::CargoTest => under_cargo_test(ground, programs, suite)?,
             };
-            times.0.push((suite, runner, time.as_secs_f64() * 1000.0 / TESTS));
+            let each = time.as_secs_f64() * 1000.0 / f64::from(suite.tests());
+            times.0.push((suite, runner, each));
             sleep(SETTLE);
         }
     }
@@ -99,7 +122,7 @@ fn under_nextest(ground: &Ground, suite: Suite) -> Result<Duration> {
     let mut command = Line::cargo(args).command();
     let output = passed(ground.warm(&mut command))?;
     let said = String::from_utf8_lossy(&output.stderr);
-    let seconds = summary(&said).with_context(|| format!("nextest told no time:\n{said}"))?;
+    let seconds = summary(&said, suite.tests()).with_context(|| format!("nextest told no time:\n{said}"))?;
     Ok(Duration::from_secs_f64(seconds))
 }
 
@@ -112,10 +135,12 @@ fn under_cargo_test(ground: &Ground, programs: &Programs, suite: Suite) -> Resul
 }
 
 /// The seconds in `Summary [   1.234s] 100 tests run: 100 passed, 0 skipped`.
-fn summary(said: &str) -> Option<f64> {
+fn summary(said: &str, tests: u32) -> Option<f64> {
     let (_, rest) = said.split_once("Summary [")?;
     let (seconds, rest) = rest.split_once("s]")?;
-    rest.trim_start().starts_with("100 tests run").then_some(())?;
+    rest.trim_start()
+        .starts_with(&format!("{tests} tests run"))
+        .then_some(())?;
     seconds.trim().parse().ok()
 }
 
@@ -126,8 +151,8 @@ mod tests {
     #[test]
     fn nextest_tells_how_long_all_tests_took() {
         let said = "────\n     Summary [   1.147s] 100 tests run: 100 passed, 0 skipped\n";
-        assert_eq!(summary(said), Some(1.147));
-        assert_eq!(summary("     Summary [   1.147s] 99 tests run: 99 passed"), None);
+        assert_eq!(summary(said, 100), Some(1.147));
+        assert_eq!(summary(said, 20), None);
     }
 
     #[test]
