@@ -1,6 +1,6 @@
 //! Where an engine's ports are published, and by which name they are reached from here.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
 use testcontainers::bollard::Docker;
@@ -39,13 +39,7 @@ impl Publish {
             .any(|file| Path::new(file).exists());
         let found = match place_of(named, in_container)? {
             Place::Here => Self::on_loopback(),
-            Place::Around => {
-                let gateway = gateway(docker).await;
-                Self {
-                    bind: gateway.clone(),
-                    host: gateway,
-                }
-            }
+            Place::Around => Self::around(&gateway(docker).await),
             // The engine's loopback interface isn't ours.
             Place::There(host) => Self {
                 bind: String::new(),
@@ -57,6 +51,17 @@ impl Publish {
             Some(host) => found.named(host.trim()),
             None => found,
         })
+    }
+
+    /// For an engine that has this gateway, from within a container: the engine runs around it, or within the same.
+    fn around(gateway: &str) -> Self {
+        if is_ours(gateway) {
+            return Self::on_loopback();
+        }
+        Self {
+            bind: gateway.to_owned(),
+            host: gateway.to_owned(),
+        }
     }
 
     /// The same ports, by another name. What only loopback has can't be reached by a name that is none of its own.
@@ -71,6 +76,11 @@ impl Publish {
             host: host.to_owned(),
         }
     }
+}
+
+/// Whether an address is one of this machine's, or of this container's: nobody else can listen there.
+fn is_ours(address: &str) -> bool {
+    TcpListener::bind((address, 0)).is_ok()
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -181,6 +191,17 @@ mod tests {
         assert_eq!(named("127.0.0.1").bind, "127.0.0.1");
         let other = named("docker.example.com");
         assert_eq!((other.bind.as_str(), other.host.as_str()), ("", "docker.example.com"));
+    }
+
+    #[test]
+    fn an_engine_in_the_same_container_is_reached_by_loopback() {
+        assert_eq!(Publish::around("127.0.0.1"), Publish::on_loopback());
+        // Of the addresses for documentation (RFC 5737), which nobody has.
+        let around = Publish::around("203.0.113.1");
+        assert_eq!(
+            (around.bind.as_str(), around.host.as_str()),
+            ("203.0.113.1", "203.0.113.1")
+        );
     }
 
     #[test]
