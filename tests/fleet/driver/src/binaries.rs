@@ -39,8 +39,13 @@ pub fn copy_of(target: &str, to: &Path) -> PathBuf {
 }
 
 fn path_of(target: &str) -> &'static Path {
+    &ensure_built()[target]
+}
+
+/// Builds the fleet, however long that takes: others may be building, too.
+pub(crate) fn ensure_built() -> &'static HashMap<String, PathBuf> {
     static PATHS: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
-    &PATHS.get_or_init(|| build(selection()))[target]
+    PATHS.get_or_init(|| build(selection()))
 }
 
 /// The program of one test target that isn't built with the others, so that cargo is asked for it.

@@ -10,6 +10,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use crate::binaries;
+
 /// Local images, which `cargo xtask images` makes.
 pub(crate) const IMAGES: [(&str, &str); 2] = [
     ("ITEST_POSTGRES_IMAGE", "localhost/itest-postgres:15"),
@@ -68,6 +70,8 @@ impl StandIn {
     /// # Panics
     /// When it can't.
     pub fn listen(socket: &Path, hold: Hold) -> Self {
+        // What a run has to build first is no part of the time that a call may take.
+        binaries::ensure_built();
         let listener = UnixListener::bind(socket).expect("the path is free");
         let (report, reports) = channel();
         let report = Arc::new(report);
