@@ -278,7 +278,7 @@ async fn the_example_passes_on_external_servers(
     let outside = Outside::new(db, &postgres, &redis).await?;
     let before = outside.inventory().await?;
     let guests = guests(&outside.postgres(), &outside.redis()).with("ITEST_PROVIDER", "external");
-    let mut tests = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut tests = Command::from(fleet_driver::cargo());
     tests.args(["nextest", "run", "--workspace", "--color=never"]);
     for name in [
         "binary",

@@ -1,7 +1,5 @@
 //! All other tests once more, on servers that somebody else runs: those of one test that has them to itself.
 
-use std::process::Command;
-
 use itest::service::{Postgres, Redis};
 use itest::{Url, integration};
 
@@ -12,7 +10,7 @@ use itest::{Url, integration};
 )]
 #[ignore = "`cargo xtask test` runs it"]
 fn the_suite_passes_on_external_servers(postgres: Url<Postgres>, redis: Url<Redis>) {
-    let mut suite = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut suite = fleet_driver::cargo();
     suite
         .args(["nextest", "run", "--workspace", "--profile", "external"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
@@ -69,7 +68,7 @@ struct Target {
 }
 
 fn build<'a>(selection: impl Iterator<Item = &'a str>) -> HashMap<String, PathBuf> {
-    let mut cargo = Command::new(runner::cargo());
+    let mut cargo = runner::cargo();
     cargo
         .args(["test", "--no-run", "--message-format=json"])
         .args(selection);

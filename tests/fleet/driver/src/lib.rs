@@ -30,7 +30,7 @@ pub use logbook::{Logbook, Record};
 pub use manners::Manners;
 pub use processes::{Process, interrupt_group, kill, kill_group, terminate};
 pub use run::Run;
-pub use runner::{Provider, Runner};
+pub use runner::{Provider, Runner, cargo};
 pub use wait::wait_until;
 
 /// How many tests the fleet has.

@@ -78,22 +78,26 @@ enum Kind {
     Libtest,
 }
 
-/// The cargo that runs this test, or the first in `PATH`.
-pub(crate) fn cargo() -> OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+/// The beginnings of the variables with which a cargo tells a program of its package.
+const OF_A_PACKAGE: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_EXE_"];
+
+/// The cargo that runs this test, or the first in `PATH`; told what a person's would be. Some build scripts (ring's) take what
+/// the outer one has told this test for news, and then they and all that depends on them are built anew, back and forth.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if OF_A_PACKAGE.iter().any(|prefix| text.starts_with(prefix)) {
+            command.env_remove(&name);
+        }
+    }
+    command
 }
 
 /// What a driver's own run told it must not reach the fleet's: it would change what is built, or whose tests they think
 /// they are.
 pub(crate) fn forget_the_outer_run(command: &mut Command) {
-    const PREFIXES: [&str; 6] = [
-        "NEXTEST",
-        "ITEST_",
-        "FLEET_",
-        "CARGO_PKG_",
-        "CARGO_MANIFEST_",
-        "CARGO_BIN_EXE_",
-    ];
+    const PREFIXES: [&str; 3] = ["NEXTEST", "ITEST_", "FLEET_"];
     const NAMES: [&str; 4] = [
         "RUST_TEST_THREADS",
         "RUST_TEST_SHUFFLE",
@@ -113,7 +117,11 @@ pub(crate) fn forget_the_outer_run(command: &mut Command) {
     ];
     for (name, _) in std::env::vars_os() {
         let Some(text) = name.to_str() else { continue };
-        let is_outer = PREFIXES.iter().any(|prefix| text.starts_with(prefix)) || NAMES.contains(&text);
+        let is_outer = PREFIXES
+            .iter()
+            .chain(&OF_A_PACKAGE)
+            .any(|prefix| text.starts_with(prefix))
+            || NAMES.contains(&text);
         if is_outer && !KEPT.contains(&text) {
             command.env_remove(name);
         }
@@ -124,7 +132,7 @@ pub(crate) fn forget_the_outer_run(command: &mut Command) {
 
 impl<'h> Runner<'h> {
     pub(crate) fn nextest(harbour: &'h Harbour) -> Self {
-        let mut command = Command::new(cargo());
+        let mut command = cargo();
         command
             .args(["nextest", "run", "--user-config-file=none", "--no-fail-fast"])
             .args(selection());
@@ -135,7 +143,7 @@ impl<'h> Runner<'h> {
     }
 
     pub(crate) fn cargo_test(harbour: &'h Harbour) -> Self {
-        let mut command = Command::new(cargo());
+        let mut command = cargo();
         command.args(["test", "--no-fail-fast"]).args(selection()).arg("--");
         command.current_dir(workspace());
         Self::of(harbour, command, Kind::Libtest)
