@@ -8,7 +8,6 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=ITEST_MEMCACHED_BIN");
     println!("cargo::rerun-if-env-changed=ITEST_MEMCACHED_URL");
-    println!("cargo::rerun-if-env-changed=DOCKER_HOST");
     // Set anew by `cargo xtask` whenever it has made images.
     println!("cargo::rerun-if-env-changed=TEST_IMAGES");
     println!("cargo::rustc-check-cfg=cfg(has_memcached, has_images, has_compose, has_sshd)");

@@ -79,7 +79,7 @@ enum Kind {
 }
 
 /// The beginnings of the variables with which a cargo tells a program of its package.
-const OF_A_PACKAGE: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_EXE_"];
+const OF_A_PACKAGE: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_EXE_", "OUT_DIR"];
 
 /// The cargo that runs this test, or the first in `PATH`; told what a person's would be. Some build scripts (ring's) take what
 /// the outer one has told this test for news, and then they and all that depends on them are built anew, back and forth.
