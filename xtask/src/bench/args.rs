@@ -3,15 +3,16 @@
 use anyhow::{Result, bail};
 
 pub(crate) const USAGE: &str = "\
-Measures what isolation costs against tests that have none: on processes, and in containers if an engine answers.
+Measures what isolation costs against tests that have none: on processes, and in containers if an engine answers; and what
+itest adds to a build.
 
 usage:
-  cargo xtask bench [--runs N | --quick] [--build] [--write]
+  cargo xtask bench [--runs N | --quick] [--only PART]… [--write]
 
-  --runs N   measure everything N times (5)
-  --quick    measure once: to see that it works
-  --build    measure clean builds and relinking as well: takes some minutes more
-  --write    put the tables into docs/performance.md; those of what was not measured stay";
+  --runs N      measure everything N times (5)
+  --quick       measure once: to see that it works
+  --only PART   measure this part alone: `native`, `containers` or `build` (all of them)
+  --write       put the tables into docs/performance.md; those of what was not measured stay";
 
 const RUNS: usize = 5;
 
@@ -20,8 +21,17 @@ pub(super) struct Args {
     pub(super) help: bool,
     pub(super) runs: usize,
     pub(super) pace: Pace,
-    pub(super) build: bool,
+    /// None means all.
+    only: Vec<Part>,
     pub(super) write: bool,
+}
+
+/// What can be measured alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Native,
+    Containers,
+    Build,
 }
 
 /// How much is measured in one round.
@@ -37,14 +47,14 @@ impl Args {
             help: false,
             runs: RUNS,
             pace: Pace::Full,
-            build: false,
+            only: Vec::new(),
             write: false,
         };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--help" | "-h" => parsed.help = true,
-                "--build" => parsed.build = true,
+                "--only" => parsed.only.push(Part::parse(args.next())?),
                 "--write" => parsed.write = true,
                 "--quick" => (parsed.pace, parsed.runs) = (Pace::Quick, 1),
                 "--runs" => match args.next().map(|count| count.parse()) {
@@ -52,7 +62,7 @@ impl Args {
                     _ => bail!("`--runs` needs a number from 1 on, such as `--runs 5`"),
                 },
                 other => bail!(
-                    "unknown argument `{other}` of `bench`; its arguments are `--runs N`, `--quick`, `--build` and `--write`"
+                    "unknown argument `{other}` of `bench`; its arguments are `--runs N`, `--quick`, `--only PART` and `--write`"
                 ),
             }
         }
@@ -60,6 +70,24 @@ impl Args {
             bail!("one quick run is nothing to publish; leave `--quick` or `--write` out");
         }
         Ok(parsed)
+    }
+
+    pub(super) fn has(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+}
+
+impl Part {
+    fn parse(word: Option<&String>) -> Result<Self> {
+        match word.map(String::as_str) {
+            Some("native") => Ok(Self::Native),
+            Some("containers") => Ok(Self::Containers),
+            Some("build") => Ok(Self::Build),
+            other => bail!(
+                "`--only {}` names no part of the bench; its parts are `native`, `containers` and `build`",
+                other.unwrap_or_default()
+            ),
+        }
     }
 }
 
@@ -79,11 +107,24 @@ mod tests {
     }
 
     #[test]
+    fn all_is_measured_unless_parts_are_named() {
+        let parts = |line| {
+            let parsed = parsed(line).expect("valid");
+            [Part::Native, Part::Containers, Part::Build].map(|part| parsed.has(part))
+        };
+        assert_eq!(parts(""), [true; 3]);
+        assert_eq!(parts("--only build"), [false, false, true]);
+        assert_eq!(parts("--only native --only containers"), [true, true, false]);
+    }
+
+    #[test]
     fn a_mistake_is_named_with_what_is_valid() {
         for (line, part) in [
             ("--runs", "`--runs 5`"),
             ("--runs 0", "`--runs 5`"),
             ("--fast", "`--quick`"),
+            ("--only", "`containers`"),
+            ("--only nothing", "`--only nothing`"),
             ("--quick --write", "leave `--quick`"),
         ] {
             let mistake = parsed(line).expect_err(line).to_string();

@@ -13,6 +13,7 @@ mod folder;
 mod ground;
 mod janitor;
 mod machine;
+mod native;
 mod page;
 mod programs;
 mod report;
@@ -22,14 +23,13 @@ mod suites;
 use anyhow::Result;
 
 use crate::need::{self, Need};
-use args::Args;
+use args::{Args, Part};
 use containers::Containers;
 use figures::Samples;
 use folder::Folder;
-use ground::Ground;
+use native::Native;
 use programs::Programs;
 use report::Report;
-use suites::Suite;
 
 pub(crate) const USAGE: &str = args::USAGE;
 
@@ -39,29 +39,13 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         println!("{USAGE}");
         return Ok(());
     }
-    need::ensure(Need::DEMO)?;
-    println!("bench: building the suites");
-    let programs = Programs::build()?;
+    let mut report = Report::new(args.runs);
     let folder = Folder::create()?;
-    // Said, as otherwise an engine that answers is preferred.
-    let native = vec![("ITEST_PROVIDER", "native".to_owned())];
-    let ground = Ground::prepare(&programs, folder.join("native"), native)?;
-    let containers = Containers::find(&programs, &folder)?;
-    machine::warn_if_busy();
-
-    let mut report = Report::new(machine::facts(&ground.server_version), args.runs);
-    report.containers = containers.as_ref().map(Containers::figures);
-    warm_up(&ground, &programs, containers.as_ref())?;
-    for round in 1..=args.runs {
-        println!("bench: round {round} of {}", args.runs);
-        suites::round(&ground, &programs, &Suite::ANYWHERE, round, &mut report.suites)?;
-        start::round(&ground, &programs, &mut report.starts)?;
-        acquire::round(&ground, &programs, &mut report.acquired)?;
-        if let Some((containers, figures)) = containers.as_ref().zip(report.containers.as_mut()) {
-            containers.round(&programs, round, figures)?;
-        }
+    if args.has(Part::Native) || args.has(Part::Containers) {
+        on_servers(&args, &folder, &mut report)?;
     }
-    if args.build {
+    if args.has(Part::Build) {
+        machine::warn_if_busy();
         report.build = Some(build::measure(&folder, args.pace)?);
     }
     println!("\n{}", report.text());
@@ -71,9 +55,38 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Every template is built, every pool filled and every file read once before anything is measured.
-fn warm_up(ground: &Ground, programs: &Programs, containers: Option<&Containers>) -> Result<()> {
+fn on_servers(args: &Args, folder: &Folder, report: &mut Report) -> Result<()> {
+    need::ensure(Need::DEMO)?;
+    println!("bench: building the suites");
+    let programs = Programs::build()?;
+    let native = args
+        .has(Part::Native)
+        .then(|| Native::prepare(&programs, folder))
+        .transpose()?;
+    let containers = if args.has(Part::Containers) {
+        Containers::find(&programs, folder)?
+    } else {
+        None
+    };
+    machine::warn_if_busy();
+
+    report.native = native.as_ref().map(Native::figures);
+    report.containers = containers.as_ref().map(Containers::figures);
     println!("bench: warming up");
-    suites::round(ground, programs, &Suite::ANYWHERE, 0, &mut suites::Times::default())?;
-    containers.map_or(Ok(()), |containers| containers.warm_up(programs))
+    if let Some(native) = &native {
+        native.warm_up(&programs)?;
+    }
+    if let Some(containers) = &containers {
+        containers.warm_up(&programs)?;
+    }
+    for round in 1..=args.runs {
+        println!("bench: round {round} of {}", args.runs);
+        if let Some((native, figures)) = native.as_ref().zip(report.native.as_mut()) {
+            native.round(&programs, round, figures)?;
+        }
+        if let Some((containers, figures)) = containers.as_ref().zip(report.containers.as_mut()) {
+            containers.round(&programs, round, figures)?;
+        }
+    }
+    Ok(())
 }
