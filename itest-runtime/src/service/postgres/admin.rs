@@ -106,6 +106,34 @@ impl Admin {
         }
     }
 
+    /// Whether `ALTER DATABASE … SET` was run on a database.
+    pub(super) async fn has_settings(&self, database: &str) -> Result<bool> {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+             WHERE d.datname = $1 AND s.setrole = 0)",
+        )
+        .bind(database)
+        .fetch_one(&self.pool)
+        .await
+        .context(|| "failed to look for a database's settings")
+    }
+
+    /// Gives a database the settings of its template, which `CREATE DATABASE` doesn't copy. For a superuser alone: no
+    /// statement could quote each kind of value back.
+    pub(super) async fn copy_settings(&self, from: &str, to: &str) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO pg_db_role_setting (setdatabase, setrole, setconfig)
+             SELECT d.oid, 0, s.setconfig FROM pg_db_role_setting s JOIN pg_database t ON t.oid = s.setdatabase,
+               pg_database d WHERE t.datname = $1 AND s.setrole = 0 AND d.datname = $2",
+        )
+        .bind(from)
+        .bind(to)
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .context(|| "failed to copy a template's settings")
+    }
+
     /// Ends a database's sessions, then drops it. `WITH (FORCE)` would poll at 100 ms steps.
     pub(super) async fn drop_database(&self, name: &str) -> Result<()> {
         let deadline = Instant::now() + ENDS;

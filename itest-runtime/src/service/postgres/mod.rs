@@ -5,11 +5,11 @@
 
 mod admin;
 mod external;
-mod facts;
 mod grant;
 mod inject;
 mod locate;
 mod recipe;
+mod recycle;
 mod slices;
 mod statements;
 mod steps;

@@ -2,12 +2,14 @@
 
 use std::sync::Mutex;
 
+use tokio::sync::OnceCell;
+
 use super::{Logins, PgSlices, next_name};
 use crate::error::{Context, Error, Result};
 use crate::provider::Endpoint;
 use crate::service::postgres::admin::{Admin, ident};
 use crate::service::postgres::grant::Address;
-use crate::service::postgres::{PgServer, external};
+use crate::service::postgres::{PgServer, external, recycle};
 
 /// How the supervisor comes to a server.
 struct Way<'a> {
@@ -118,6 +120,8 @@ impl PgSlices {
             can_create: rights.create_databases,
             harvest: Mutex::new(harvest),
             templates: Mutex::default(),
+            blank: OnceCell::new(),
+            recycles: rights.major >= recycle::FIRST_VERSION && rights.superuser && !dedicated,
             admin,
             address,
             owner_role: next_name(&owner, "o"),

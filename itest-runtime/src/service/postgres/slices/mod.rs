@@ -5,22 +5,23 @@ mod template;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
 use super::admin::{Admin, bound_locks, end_other_sessions, end_others, ident, literal};
-use super::facts::Sequences;
 use super::grant::{Address, PgGrant};
+use super::recycle::{Baseline, Contract, OPENING, Template as Content};
 use super::{Isolation, PgSpec, external};
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
 use crate::service::{LeaseName, PoolSpec, Recycled, Sharing, Slices, Used};
 use crate::spec::Fingerprint;
 
-/// What a rolled back transaction inserted stays behind as dead rows. After this many, a new database is cheaper.
-const ROLLBACKS: u32 = 500;
+/// What a rolled back transaction inserted stays behind as dead rows: after this many, they are looked for.
+const ROLLBACKS: u32 = 200;
 /// How many connections one lease may have: of the server's 300, so that no test can take them all.
 const CONNECTIONS: i32 = 100;
 /// The longest name that the server takes.
@@ -42,6 +43,10 @@ pub struct PgSlices {
     /// Removes what dead supervisors left on an external server.
     harvest: Mutex<Option<JoinHandle<()>>>,
     templates: Mutex<HashMap<Fingerprint, Template>>,
+    /// What is in a database without a template.
+    blank: OnceCell<Arc<Content>>,
+    /// Whether the server tells what changed in a database, so that it can be used again.
+    recycles: bool,
 }
 
 /// As whom tests log in.
@@ -65,8 +70,15 @@ impl std::fmt::Debug for Address {
 
 #[derive(Debug, Clone)]
 enum Template {
-    Draft { database: String },
-    Sealed { database: String, sequences: Sequences },
+    Draft {
+        database: String,
+    },
+    Sealed {
+        database: String,
+        content: Arc<Content>,
+        /// Whether `ALTER DATABASE … SET` was run.
+        has_settings: bool,
+    },
 }
 
 /// One database.
@@ -75,14 +87,31 @@ pub struct PgSlice {
     database: String,
     role: Option<String>,
     template: Option<Fingerprint>,
+    /// What it has to be once more; none if it is not used twice.
+    baseline: Option<Baseline>,
     /// Stays open while the database is used again: no fork, no cold catalog cache.
     connection: Option<PgConnection>,
-    /// How many transactions were rolled back here since the database was made.
+    /// How many transactions were rolled back here since dead rows were looked for.
     rollbacks: u32,
     /// As what the role was opened last, if nothing of that has changed since.
     opened: Option<Isolation>,
     /// The URL's own database: nothing of it is ours.
     is_guest: bool,
+}
+
+impl PgSlice {
+    fn new(database: String, role: Option<String>, template: Option<Fingerprint>) -> Self {
+        Self {
+            database,
+            role,
+            template,
+            baseline: None,
+            connection: None,
+            rollbacks: 0,
+            opened: None,
+            is_guest: false,
+        }
+    }
 }
 
 impl PgSlices {
@@ -94,10 +123,24 @@ impl PgSlices {
         self.templates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn sealed(&self, template: &Fingerprint) -> Result<(String, Sequences)> {
+    /// A template's database, and whether it has settings.
+    fn sealed(&self, template: &Fingerprint) -> Result<(String, bool)> {
         match self.templates().get(template) {
-            Some(Template::Sealed { database, sequences }) => Ok((database.clone(), sequences.clone())),
+            Some(Template::Sealed {
+                database, has_settings, ..
+            }) => Ok((database.clone(), *has_settings)),
             Some(Template::Draft { .. }) | None => Err(Error::new("the template isn't there")),
+        }
+    }
+
+    /// What is in the template of a slice.
+    fn content(&self, slice: &PgSlice) -> Option<Arc<Content>> {
+        let Some(template) = &slice.template else {
+            return self.blank.get().cloned();
+        };
+        match self.templates().get(template) {
+            Some(Template::Sealed { content, .. }) => Some(content.clone()),
+            Some(Template::Draft { .. }) | None => None,
         }
     }
 
@@ -127,16 +170,44 @@ impl PgSlices {
 
     async fn connection<'a>(&self, slice: &'a mut PgSlice) -> Result<&'a mut PgConnection> {
         if slice.connection.is_none() {
-            let options = self.admin.options_in(&slice.database);
-            let wanted = || "failed to connect to a slice";
-            let mut connection = PgConnection::connect_with(&options).await.context(wanted)?;
-            bound_locks(&mut connection).await.context(wanted)?;
-            slice.connection = Some(connection);
+            slice.connection = Some(self.connect_to(&slice.database).await?);
         }
         slice
             .connection
             .as_mut()
             .ok_or_else(|| Error::new("a slice has no connection"))
+    }
+
+    /// A connection of the supervisor's own that nothing in the database bends.
+    async fn connect_to(&self, database: &str) -> Result<PgConnection> {
+        let wanted = || "failed to connect to a slice";
+        let options = self.admin.options_in(database);
+        let mut connection = PgConnection::connect_with(&options).await.context(wanted)?;
+        bound_locks(&mut connection).await.context(wanted)?;
+        if self.recycles {
+            sqlx::raw_sql(OPENING).execute(&mut connection).await.context(wanted)?;
+        }
+        Ok(connection)
+    }
+
+    /// Notes what a new database has to be once more after each lease.
+    async fn take_baseline(&self, slice: &mut PgSlice) -> Result<()> {
+        let Some(role) = slice.role.as_deref().filter(|_| self.recycles) else {
+            return Ok(());
+        };
+        let query = Contract::query(&literal(&slice.database), &literal(role));
+        let row = sqlx::raw_sql(AssertSqlSafe(query)).fetch_one(self.admin.pool()).await;
+        let contract = Contract::read(&row.context(|| "failed to look at a new database")?)?;
+        if !contract.counts_everything() {
+            return Ok(());
+        }
+        slice.baseline = Some(Baseline::of_new(contract));
+        if slice.template.is_none() {
+            let connection = self.connection(slice).await?;
+            let read = async || Content::read(connection).await.map(Arc::new);
+            self.blank.get_or_try_init(read).await?;
+        }
+        Ok(())
     }
 
     /// What renames a lease's role, so that nobody who knows its name gets in, and the new name.
@@ -150,24 +221,23 @@ impl PgSlices {
 
     /// After a rollback that was seen, only stale clients and sequences are left to deal with: in one message, if all is as
     /// it should be.
-    async fn recycle_rolled_back(&self, slice: &mut PgSlice, role: &str) -> Result<Recycled> {
-        let (database, template) = (slice.database.clone(), slice.template.clone());
-        let sequences = template.map(|template| self.sealed(&template)).transpose()?;
-        let sequences = sequences.map(|(_, sequences)| sequences).unwrap_or_default();
-        let (locked, parked) = self.lock_out(role);
+    async fn recycle_rolled_back(&self, slice: &mut PgSlice, content: &Content, locked: &str) -> Result<Recycled> {
+        let database = slice.database.clone();
         let connection = self.connection(slice).await?;
-        let restore = sequences.statement().unwrap_or_default();
+        let restore = content.restore_sequences().unwrap_or_default();
         // Whoever logs in after the first COMMIT is turned away, and whoever did so before it is counted.
-        let all = format!("BEGIN; {locked}; COMMIT; {}; {restore}", end_others(&database));
+        let all = format!("{locked}; {}; {restore}", end_others(&database));
         let row = sqlx::raw_sql(AssertSqlSafe(all)).fetch_one(&mut *connection).await;
         let left: i64 = row
             .and_then(|row| row.try_get(0))
             .context(|| "failed to take a rolled back database back")?;
         if left > 0 {
             end_other_sessions(connection, &database).await?;
-            sequences.restore(connection).await?;
+            if !restore.is_empty() {
+                let restored = sqlx::raw_sql(AssertSqlSafe(restore.to_owned())).execute(connection).await;
+                restored.context(|| "failed to put sequences back")?;
+            }
         }
-        slice.role = Some(parked);
         slice.rollbacks += 1;
         Ok(Recycled::Ready)
     }
@@ -213,19 +283,14 @@ impl Slices for PgSlices {
         };
         if let Some(database) = guest {
             return Ok(PgSlice {
-                database,
-                role: None,
-                template: None,
-                connection: None,
-                rollbacks: 0,
-                opened: None,
                 is_guest: true,
+                ..PgSlice::new(database, None, None)
             });
         }
         let database = self.next_name("s");
-        let template = match &spec.template {
-            Some(template) => self.sealed(template)?.0,
-            None => "template0".to_owned(),
+        let (template, has_settings) = match &spec.template {
+            Some(template) => self.sealed(template)?,
+            None => ("template0".to_owned(), false),
         };
         let role = matches!(self.logins, Logins::Own).then(|| database.clone());
         if let Some(role) = &role {
@@ -234,16 +299,15 @@ impl Slices for PgSlices {
             let made = format!("CREATE ROLE {role} LOGIN {rights}; GRANT {owner} TO {role}");
             self.admin.run("failed to make a role", made).await?;
         }
-        let slice = PgSlice {
-            database: database.clone(),
-            role: role.clone(),
-            template: spec.template.clone(),
-            connection: None,
-            rollbacks: 0,
-            opened: None,
-            is_guest: false,
+        let mut slice = PgSlice::new(database.clone(), role.clone(), spec.template.clone());
+        let made = async {
+            self.create(&database, &template, role.as_deref()).await?;
+            if has_settings && matches!(self.logins, Logins::Own) {
+                self.admin.copy_settings(&template, &database).await?;
+            }
+            self.take_baseline(&mut slice).await
         };
-        match self.create(&database, &template, role.as_deref()).await {
+        match made.await {
             Ok(()) => Ok(slice),
             Err(error) => {
                 self.destroy(slice).await;
@@ -275,9 +339,8 @@ impl Slices for PgSlices {
         // by a URL.
         let as_before = slice.opened == Some(Isolation::Transaction) && spec.isolation == Isolation::Transaction;
         if !as_before || !matches!(self.address, Address::Native { .. }) {
-            // A role may change settings of its own: they don't pass on to the next lease.
             granted.push_str(&format!(
-                "; ALTER ROLE {new} RESET ALL; ALTER ROLE {new} CONNECTION LIMIT {limit} PASSWORD {password}",
+                "; ALTER ROLE {new} CONNECTION LIMIT {limit} PASSWORD {password}",
                 new = ident(&new),
                 password = literal(&password),
             ));
@@ -297,17 +360,31 @@ impl Slices for PgSlices {
     }
 
     async fn recycle(&self, slice: &mut PgSlice, used: Used) -> Result<Recycled> {
-        let may_stay = slice.rollbacks < ROLLBACKS && !self.dedicated;
-        match (used, slice.role.clone()) {
-            (Used::RolledBack, Some(role)) if may_stay => self.recycle_rolled_back(slice, &role).await,
-            (_, Some(role)) => {
-                let (locked, parked) = self.lock_out(&role);
-                self.admin.run("failed to lock a lease's clients out", locked).await?;
-                slice.role = Some(parked);
-                Ok(Recycled::Gone)
+        let Some(role) = slice.role.clone().filter(|_| !self.dedicated) else {
+            return Ok(Recycled::Gone);
+        };
+        let (locked, parked) = self.lock_out(&role);
+        let content = self.content(slice);
+        let recycled = match (content, slice.baseline.take()) {
+            (Some(content), baseline) if used == Used::RolledBack && slice.rollbacks < ROLLBACKS => {
+                let recycled = self.recycle_rolled_back(slice, &content, &locked).await?;
+                slice.baseline = baseline;
+                recycled
             }
-            (_, None) => Ok(Recycled::Gone),
-        }
+            (Some(content), Some(mut baseline)) => {
+                let connection = self.connection(slice).await?;
+                let is_back = baseline.recycle(connection, &content, &locked).await?;
+                slice.rollbacks = 0;
+                slice.baseline = Some(baseline);
+                if is_back { Recycled::Ready } else { Recycled::Gone }
+            }
+            (Some(_) | None, _) => {
+                self.admin.run("failed to lock a lease's clients out", locked).await?;
+                Recycled::Gone
+            }
+        };
+        slice.role = Some(parked);
+        Ok(recycled)
     }
 
     async fn destroy(&self, slice: PgSlice) {

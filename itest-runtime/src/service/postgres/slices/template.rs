@@ -1,13 +1,15 @@
 //! Templates: a draft is opened to its builder alone, then sealed; slices are cloned from what is sealed.
 
-use sqlx::{Connection, PgConnection};
+use std::sync::Arc;
+
+use sqlx::Connection;
 
 use super::{Logins, PgSlice, PgSlices, Template};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::naming::random_hex;
 use crate::service::Slices;
 use crate::service::postgres::admin::{ident, literal};
-use crate::service::postgres::facts::Sequences;
+use crate::service::postgres::recycle::Template as Content;
 use crate::service::postgres::{Isolation, PgGrant, PgSpec};
 
 impl PgSlices {
@@ -68,10 +70,9 @@ impl PgSlices {
             self.admin.run("failed to lock the builder out", locked).await?;
         }
         self.admin.end_sessions(&draft).await?;
-        let mut connection = PgConnection::connect_with(&self.admin.options_in(&draft))
-            .await
-            .context(|| "failed to look at a template")?;
-        let sequences = Sequences::read(&mut connection).await?;
+        let mut connection = self.connect_to(&draft).await?;
+        let content = Arc::new(Content::read(&mut connection).await?);
+        let has_settings = self.admin.has_settings(&draft).await?;
         let _ = connection.close().await;
         self.admin.end_sessions(&draft).await?;
         let database = self.next_name(&format!("t{}_", template.short(12)));
@@ -97,7 +98,7 @@ impl PgSlices {
             )
             .await?;
         self.templates()
-            .insert(template, Template::Sealed { database, sequences });
+            .insert(template, Template::Sealed { database, content, has_settings });
         if matches!(self.logins, Logins::Own) {
             // It may own something that the builder made after `RESET ROLE`; then it stays.
             let parted = format!("REVOKE ALL ON DATABASE {to} FROM {from}");
@@ -119,15 +120,6 @@ impl PgSlices {
             return;
         };
         let role = matches!(self.logins, Logins::Own).then(|| database.clone());
-        let draft = PgSlice {
-            database,
-            role,
-            template: None,
-            connection: None,
-            rollbacks: 0,
-            opened: None,
-            is_guest: false,
-        };
-        self.destroy(draft).await;
+        self.destroy(PgSlice::new(database, role, None)).await;
     }
 }

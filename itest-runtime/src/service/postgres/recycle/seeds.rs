@@ -1,0 +1,75 @@
+//! The rows that a template's tables begin with, in the format in which `pg_dump` writes them.
+
+use std::collections::HashMap;
+
+use futures_util::TryStreamExt;
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::template::{Relation, Seed};
+use crate::error::{Context, Result};
+
+/// A table that takes more room is cloned, not filled again.
+const MOST_BYTES: i64 = 16 << 20;
+/// All that is kept of one template.
+const MOST_IN_ALL: usize = 64 << 20;
+
+/// Columns that COPY takes, and generated ones with their expressions.
+const COLUMNS: &str = "SELECT string_agg(quote_ident(a.attname), ',' ORDER BY a.attnum) FILTER (WHERE a.attgenerated = ''),
+     string_agg(quote_ident(a.attname) || ' IS DISTINCT FROM (' || pg_get_expr(d.adbin, d.adrelid) || ')', ' OR ')
+       FILTER (WHERE a.attgenerated = 's')
+     FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+     WHERE a.attrelid = $1::int8::oid AND a.attnum > 0 AND NOT a.attisdropped";
+
+/// Reads the rows of tables that have some; `tables` tells how many bytes they take.
+pub(super) async fn read(
+    connection: &mut PgConnection,
+    relations: &HashMap<u32, Relation>,
+    tables: &[(u32, i64)],
+) -> Result<Vec<(u32, Seed)>> {
+    let mut seeds = Vec::new();
+    let mut kept = 0;
+    for &(oid, bytes) in tables {
+        let Some(relation) = relations.get(&oid) else { continue };
+        let mut seed = Seed::Unknown;
+        if bytes <= MOST_BYTES && kept < MOST_IN_ALL {
+            seed = read_table(connection, oid, &relation.name).await?;
+        }
+        if let Seed::Rows { rows, .. } = &seed {
+            kept += rows.len();
+        }
+        seeds.push((oid, seed));
+    }
+    Ok(seeds)
+}
+
+async fn read_table(connection: &mut PgConnection, oid: u32, name: &str) -> Result<Seed> {
+    let wanted = || format!("failed to read the template's rows of {name}");
+    let (columns, generated): (Option<String>, Option<String>) = sqlx::query_as(COLUMNS)
+        .bind(i64::from(oid))
+        .fetch_one(&mut *connection)
+        .await
+        .context(wanted)?;
+    let Some(columns) = columns else { return Ok(Seed::Unknown) };
+    if let Some(generated) = generated {
+        // The expression's functions may have changed since a row was written; or its values can't be compared.
+        let sql = format!("SELECT EXISTS (SELECT FROM ONLY {name} WHERE {generated})");
+        let differ = sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false).fetch_one(&mut *connection);
+        if differ.await.unwrap_or(true) {
+            return Ok(Seed::Unknown);
+        }
+    }
+    let sql = format!("COPY {name} ({columns}) TO STDOUT");
+    let copied = connection.copy_out_raw(&sql).await.context(wanted)?;
+    let rows = copied
+        .try_fold(Vec::new(), |mut rows, chunk| async move {
+            rows.extend_from_slice(&chunk);
+            Ok(rows)
+        })
+        .await
+        .context(wanted)?;
+    Ok(if rows.is_empty() {
+        Seed::None
+    } else {
+        Seed::Rows { columns, rows }
+    })
+}
