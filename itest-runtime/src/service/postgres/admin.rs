@@ -144,6 +144,12 @@ impl Admin {
             match self.pool.execute(AssertSqlSafe(sql).into_raw()).await {
                 Ok(_) => return Ok(()),
                 Err(error) if is_in_use(&error) && Instant::now() < deadline => {}
+                // Its owner may have made it one.
+                Err(error) if has_code(&error, "42809") && Instant::now() < deadline => {
+                    let freed = format!("ALTER DATABASE {} WITH IS_TEMPLATE false", ident(name));
+                    self.run("failed to free a database that was made a template", freed)
+                        .await?;
+                }
                 Err(error) => return Err(failed(&format!("failed to drop the database {name}"), &error)),
             }
         }
@@ -159,6 +165,9 @@ impl Admin {
         if left.is_empty() {
             return Ok(());
         }
+        let opened = format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", ident(database));
+        self.run("failed to open a database with prepared transactions", opened)
+            .await?;
         let mut connection = PgConnection::connect_with(&self.options_in(database))
             .await
             .context(|| "failed to connect to a database with prepared transactions")?;
@@ -226,9 +235,13 @@ pub(super) fn sign_of_life(owner: &str) -> String {
 
 /// `object_in_use`: someone is connected.
 fn is_in_use(error: &sqlx::Error) -> bool {
+    has_code(error, "55006")
+}
+
+fn has_code(error: &sqlx::Error, wanted: &str) -> bool {
     error
         .as_database_error()
-        .and_then(|error| error.code().map(|code| code == "55006"))
+        .and_then(|error| error.code().map(|code| code == wanted))
         .unwrap_or(false)
 }
 

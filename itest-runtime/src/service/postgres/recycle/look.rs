@@ -82,7 +82,7 @@ pub(super) struct Seen {
 fn terms(condition: &str) -> String {
     format!(
         "SELECT 3, d.oid::int8, a.oid::int8, pg_snapshot_xmax(pg_current_snapshot())::text::int8, 0::int8, ROW(
-           pg_stat_get_db_stat_reset_time(d.oid), d.datacl, d.datconnlimit, d.datistemplate, d.datallowconn, d.dattablespace,
+           pg_stat_get_db_stat_reset_time(d.oid), (SELECT array_agg(x::text) FROM aclexplode(d.datacl) AS x), d.datconnlimit, d.datistemplate, d.datallowconn, d.dattablespace,
            d.datdba, a.rolsuper, a.rolinherit, a.rolcreaterole, a.rolcreatedb, a.rolcanlogin, a.rolreplication, a.rolbypassrls,
            a.rolvaliduntil,
            (SELECT count(*) FROM pg_prepared_xact() AS p WHERE p.dbid = d.oid),
@@ -225,7 +225,9 @@ pub(super) async fn at_catalogs(
     horizon: u64,
 ) -> Result<Catalogs> {
     let is_new = is_new(horizon);
-    let named = catalogs.iter().filter_map(|oid| Some((oid, &template.relation(*oid)?.name)));
+    let named = catalogs
+        .iter()
+        .filter_map(|oid| Some((oid, &template.relation(*oid)?.name)));
     let counts = named.map(|(oid, name)| {
         format!(
             "SELECT 0, {oid}::int8, count(*), count(*) FILTER (WHERE {is_new}), 0::int8, NULL FROM {name}{}",
@@ -237,7 +239,9 @@ pub(super) async fn at_catalogs(
         fingerprint("c")
     );
     let all: Vec<String> = counts.chain([classes]).collect();
-    let rows = sqlx::raw_sql(AssertSqlSafe(all.join(" UNION ALL "))).fetch_all(connection).await;
+    let rows = sqlx::raw_sql(AssertSqlSafe(all.join(" UNION ALL ")))
+        .fetch_all(connection)
+        .await;
     let mut seen = Catalogs::default();
     for row in rows.context(|| "failed to look at a used database's catalogs")? {
         let fact = Fact::read(&row).context(|| "failed to look at a used database's catalogs")?;

@@ -77,7 +77,7 @@ impl Baseline {
         if let Some(horizon) = horizon {
             self.contract.horizon = horizon;
         }
-        for (relation, own) in own {
+        for (relation, own) in own.into_iter().filter(|(_, own)| own.rows() > 0) {
             self.counts.entry(relation).or_default().add(own);
             *self.dead.entry(relation).or_default() += own.deleted;
         }

@@ -78,7 +78,9 @@ pub(super) fn plan(
     let mut restoration = Restoration::default();
     let mut rewritten = Vec::new();
     if !suspects.is_empty() {
-        let Some(catalogs) = catalogs else { return Plan::Look(suspects) };
+        let Some(catalogs) = catalogs else {
+            return Plan::Look(suspects);
+        };
         for oid in suspects {
             match verdict(template, oid, catalogs) {
                 Catalog::Unchanged => {}
@@ -139,7 +141,11 @@ fn verdict(template: &Template, oid: u32, seen: &Catalogs) -> Catalog {
         return Catalog::Changed;
     };
     if STATISTICS.contains(&relation.name.as_str()) && rows - new == expected {
-        return if *new == 0 { Catalog::Unchanged } else { Catalog::OnlyStatistics };
+        return if *new == 0 {
+            Catalog::Unchanged
+        } else {
+            Catalog::OnlyStatistics
+        };
     }
     if *rows != expected {
         return Catalog::Changed;
@@ -149,9 +155,17 @@ fn verdict(template: &Template, oid: u32, seen: &Catalogs) -> Catalog {
             .new_classes
             .iter()
             .all(|(class, print)| template.classes.get(class) == Some(print));
-        return if only_rewritten { Catalog::Unchanged } else { Catalog::Changed };
+        return if only_rewritten {
+            Catalog::Unchanged
+        } else {
+            Catalog::Changed
+        };
     }
-    if *new == 0 { Catalog::Unchanged } else { Catalog::Changed }
+    if *new == 0 {
+        Catalog::Unchanged
+    } else {
+        Catalog::Changed
+    }
 }
 
 fn kind(template: &Template, oid: u32) -> Option<&Kind> {

@@ -12,7 +12,8 @@ use crate::error::{Context, Error, Result};
 /// Triggers, rules and foreign keys stay quiet while rows are put back.
 const BEGIN: &str = "BEGIN; SET LOCAL session_replication_role = replica";
 /// What was counted is flushed when the server says that it is done with this message: before anybody looks again.
-const COMMIT: &str = "SELECT pg_catalog.pg_current_xact_id()::text::int8; COMMIT; SELECT pg_catalog.pg_stat_force_next_flush()";
+const COMMIT: &str =
+    "SELECT pg_catalog.pg_current_xact_id()::text::int8; COMMIT; SELECT pg_catalog.pg_stat_force_next_flush()";
 
 /// What we changed ourselves.
 type Own = Vec<(u32, Counts)>;
@@ -39,7 +40,10 @@ pub(super) async fn restore(
         statements.push((Some(*oid), format!("DELETE FROM ONLY {name}{condition}")));
     }
     for oid in &restoration.statistics {
-        statements.push((Some(*oid), format!("DELETE FROM {} WHERE {is_new}", name(template, *oid)?)));
+        statements.push((
+            Some(*oid),
+            format!("DELETE FROM {} WHERE {is_new}", name(template, *oid)?),
+        ));
     }
     let states: Vec<_> = restoration
         .sequences
@@ -55,9 +59,12 @@ pub(super) async fn restore(
     let seeds = restoration.tables.iter().filter_map(|(oid, how)| {
         let relation = template.relation(*oid)?;
         match (&relation.kind, how) {
-            (Kind::Table { seed: Seed::Rows { columns, rows } }, How::Refill) => {
-                Some((*oid, format!("COPY {} ({columns}) FROM STDIN", relation.name), rows))
-            }
+            (
+                Kind::Table {
+                    seed: Seed::Rows { columns, rows },
+                },
+                How::Refill,
+            ) => Some((*oid, format!("COPY {} ({columns}) FROM STDIN", relation.name), rows)),
             _ => None,
         }
     });
@@ -104,7 +111,11 @@ async fn run(
     let mut answered = 0;
     let mut id = None;
     let mut answers = sqlx::raw_sql(AssertSqlSafe(all.join("; "))).fetch_many(connection);
-    while let Some(answer) = answers.try_next().await.context(|| "failed to restore a used database")? {
+    while let Some(answer) = answers
+        .try_next()
+        .await
+        .context(|| "failed to restore a used database")?
+    {
         match answer {
             Either::Left(done) => {
                 if let Some((Some(oid), _)) = statements.get(usize::wrapping_sub(answered, offset)) {
@@ -140,5 +151,7 @@ pub(super) async fn vacuum(connection: &mut PgConnection, template: &Template, o
 
 fn name(template: &Template, oid: u32) -> Result<&str> {
     let relation = template.relation(oid);
-    relation.map(|relation| relation.name.as_str()).ok_or_else(|| Error::new("a relation is not the template's"))
+    relation
+        .map(|relation| relation.name.as_str())
+        .ok_or_else(|| Error::new("a relation is not the template's"))
 }

@@ -14,7 +14,8 @@ const MOST_BYTES: i64 = 16 << 20;
 const MOST_IN_ALL: usize = 64 << 20;
 
 /// Columns that COPY takes, and generated ones with their expressions.
-const COLUMNS: &str = "SELECT string_agg(quote_ident(a.attname), ',' ORDER BY a.attnum) FILTER (WHERE a.attgenerated = ''),
+const COLUMNS: &str =
+    "SELECT string_agg(quote_ident(a.attname), ',' ORDER BY a.attnum) FILTER (WHERE a.attgenerated = ''),
      string_agg(quote_ident(a.attname) || ' IS DISTINCT FROM (' || pg_get_expr(d.adbin, d.adrelid) || ')', ' OR ')
        FILTER (WHERE a.attgenerated = 's')
      FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
@@ -49,11 +50,15 @@ async fn read_table(connection: &mut PgConnection, oid: u32, name: &str) -> Resu
         .fetch_one(&mut *connection)
         .await
         .context(wanted)?;
-    let Some(columns) = columns else { return Ok(Seed::Unknown) };
+    let Some(columns) = columns else {
+        return Ok(Seed::Unknown);
+    };
     if let Some(generated) = generated {
         // The expression's functions may have changed since a row was written; or its values can't be compared.
         let sql = format!("SELECT EXISTS (SELECT FROM ONLY {name} WHERE {generated})");
-        let differ = sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false).fetch_one(&mut *connection);
+        let differ = sqlx::query_scalar(AssertSqlSafe(sql))
+            .persistent(false)
+            .fetch_one(&mut *connection);
         if differ.await.unwrap_or(true) {
             return Ok(Seed::Unknown);
         }

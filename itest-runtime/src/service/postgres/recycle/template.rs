@@ -31,9 +31,16 @@ pub(super) struct Relation {
 #[derive(Debug, Clone)]
 pub(super) enum Kind {
     /// A table of the system's own in this database.
-    Catalog { rows: i64 },
-    Table { seed: Seed },
-    Sequence { last: i64, called: bool },
+    Catalog {
+        rows: i64,
+    },
+    Table {
+        seed: Seed,
+    },
+    Sequence {
+        last: i64,
+        called: bool,
+    },
     /// A change of it isn't undone: a materialized view, or a table whose triggers fire whatever one does.
     Fixed,
 }
@@ -43,7 +50,10 @@ pub(super) enum Kind {
 pub(super) enum Seed {
     None,
     /// In the format of COPY, for these columns.
-    Rows { columns: String, rows: Vec<u8> },
+    Rows {
+        columns: String,
+        rows: Vec<u8>,
+    },
     /// More than is worth being kept, or nothing that can be put back exactly.
     Unknown,
 }
@@ -151,7 +161,9 @@ async fn count(connection: &mut PgConnection, catalogs: &[(u32, String)]) -> Res
         .fetch_all(connection)
         .await
         .context(|| "failed to look at a template's catalogs")?;
-    let known = counts.into_iter().filter_map(|(oid, rows)| Some((u32::try_from(oid).ok()?, rows)));
+    let known = counts
+        .into_iter()
+        .filter_map(|(oid, rows)| Some((u32::try_from(oid).ok()?, rows)));
     Ok(known.collect())
 }
 
@@ -199,7 +211,11 @@ pub(super) fn set_sequences(states: &[(u32, i64, bool)]) -> String {
 /// Sequences have no counters of rows; whoever calls `nextval` or `setval` reads their block, which is counted.
 fn counters(relations: &HashMap<u32, Relation>) -> String {
     let listed = |wanted: fn(&Kind) -> bool| {
-        let mut oids: Vec<u32> = relations.iter().filter(|(_, of)| wanted(&of.kind)).map(|(oid, _)| *oid).collect();
+        let mut oids: Vec<u32> = relations
+            .iter()
+            .filter(|(_, of)| wanted(&of.kind))
+            .map(|(oid, _)| *oid)
+            .collect();
         oids.sort_unstable();
         let mut list = String::new();
         for oid in oids {

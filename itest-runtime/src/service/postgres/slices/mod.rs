@@ -234,7 +234,9 @@ impl PgSlices {
         if left > 0 {
             end_other_sessions(connection, &database).await?;
             if !restore.is_empty() {
-                let restored = sqlx::raw_sql(AssertSqlSafe(restore.to_owned())).execute(connection).await;
+                let restored = sqlx::raw_sql(AssertSqlSafe(restore.to_owned()))
+                    .execute(connection)
+                    .await;
                 restored.context(|| "failed to put sequences back")?;
             }
         }

@@ -97,8 +97,14 @@ impl PgSlices {
                 format!("ALTER DATABASE {to} WITH ALLOW_CONNECTIONS false IS_TEMPLATE true"),
             )
             .await?;
-        self.templates()
-            .insert(template, Template::Sealed { database, content, has_settings });
+        self.templates().insert(
+            template,
+            Template::Sealed {
+                database,
+                content,
+                has_settings,
+            },
+        );
         if matches!(self.logins, Logins::Own) {
             // It may own something that the builder made after `RESET ROLE`; then it stays.
             let parted = format!("REVOKE ALL ON DATABASE {to} FROM {from}");

@@ -1,0 +1,102 @@
+//! A database that was used and recycled is the template's exact content again, whatever was done to it.
+
+#[path = "recycling/program.rs"]
+mod program;
+#[path = "recycling/workbench.rs"]
+mod workbench;
+
+use std::cell::RefCell;
+
+use itest::service::Postgres;
+use itest::{Url, integration};
+use program::{Program, by_one, programs};
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use tokio::runtime::Runtime;
+use workbench::{Workbench, pg_dump};
+
+/// How many random programs are run; `cargo xtask prove` sets it.
+fn count() -> u32 {
+    let asked = std::env::var("RECYCLING_PROGRAMS").ok();
+    asked.map_or(300, |count| count.parse().expect("RECYCLING_PROGRAMS is a number"))
+}
+
+/// A bench on this server, if there is what it takes.
+fn bench(url: &Url<Postgres>) -> anyhow::Result<Option<(Runtime, Workbench)>> {
+    let Some(pg_dump) = pg_dump() else {
+        eprintln!("skipped: there is no pg_dump to compare databases with; install PostgreSQL's client programs");
+        return Ok(None);
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let bench = runtime.block_on(Workbench::new(url.as_str(), pg_dump))?;
+    Ok(Some((runtime, bench)))
+}
+
+#[integration(postgres(dedicated, settings("max_prepared_transactions = 8")), timeout = "6h")]
+fn random_programs_leave_nothing(url: Url<Postgres>) -> anyhow::Result<()> {
+    let Some((runtime, mut bench)) = bench(&url)? else {
+        return Ok(());
+    };
+    let config = Config {
+        cases: count(),
+        failure_persistence: None,
+        max_shrink_iters: 400,
+        ..Config::default()
+    };
+    let cell = RefCell::new(&mut bench);
+    let ended = TestRunner::new(config).run(&programs(), |program: Program| {
+        runtime
+            .block_on(cell.borrow_mut().check(&program))
+            .map_err(|error| TestCaseError::fail(format!("{error:#}")))
+    });
+    eprintln!(
+        "{} databases were recycled, {} made anew",
+        bench.recycled, bench.rebuilt
+    );
+    ended.map_err(|failure| anyhow::anyhow!("{failure}"))?;
+    assert!(bench.recycled > bench.rebuilt, "little is recycled, and little proved");
+    Ok(())
+}
+
+/// Programs that once left something, and those whose database must be recycled rather than made anew.
+macro_rules! programs {
+    ($($name:ident: $expected:ident, $statements:expr;)*) => { $(
+        #[integration(postgres(dedicated, settings("max_prepared_transactions = 8")))]
+        fn $name(url: Url<Postgres>) -> anyhow::Result<()> {
+            let Some((runtime, mut bench)) = bench(&url)? else { return Ok(()) };
+            // Twice: the second lease finds what the first one's recycling has left.
+            for _ in 0..2 {
+                runtime.block_on(bench.check(&by_one(&$statements)))?;
+            }
+            assert_eq!(bench.$expected, 2, "{} recycled, {} made anew", bench.recycled, bench.rebuilt);
+            Ok(())
+        }
+    )* };
+}
+
+programs! {
+    nothing_at_all_is_recycled: recycled, ["SELECT 1"];
+    rows_of_every_kind_of_table_are_recycled: recycled, [
+        "UPDATE plain SET note = note || '!'",
+        "DELETE FROM identified; INSERT INTO identified (price) VALUES (1)",
+        "UPDATE kinds SET f = 2; DELETE FROM parted; UPDATE parent SET note = 'x'; DELETE FROM fleeting",
+        "UPDATE guarded SET owner = 'x'; DELETE FROM watched; UPDATE ruled SET note = 'x'; DELETE FROM bulky",
+        "SELECT nextval('used'), setval('loose', 11, false)",
+    ];
+    rolled_back_schema_changes_are_recycled: recycled, [
+        "BEGIN", "CREATE TABLE made (id serial PRIMARY KEY)", "ALTER TABLE plain DROP COLUMN at", "TRUNCATE plain CASCADE", "ROLLBACK",
+    ];
+    temporary_tables_are_recycled: recycled, ["CREATE TEMP TABLE t AS SELECT * FROM plain", "CREATE TEMP TABLE u (id serial)"];
+    a_truncated_table_is_recycled: recycled, [
+        "INSERT INTO plain (note) VALUES ('x')", "TRUNCATE plain, empty RESTART IDENTITY", "INSERT INTO plain (note) VALUES ('y')",
+    ];
+    an_analyzed_table_is_recycled: recycled, ["DELETE FROM plain WHERE id > 3", "ANALYZE plain"];
+    a_rewritten_table_is_recycled: recycled, ["UPDATE plain SET note = 'x' || id", "VACUUM FULL plain", "REINDEX TABLE kinds"];
+    a_schema_change_needs_another_database: rebuilt, ["ALTER TABLE plain ADD COLUMN more int"];
+    a_database_that_was_made_a_template_goes: rebuilt, [
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I IS_TEMPLATE true', current_database()); END $$",
+    ];
+    a_closed_database_with_a_prepared_transaction_goes: rebuilt, [
+        "BEGIN", "INSERT INTO plain (note) VALUES ('x')", "PREPARE TRANSACTION 'x'",
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I ALLOW_CONNECTIONS false', current_database()); END $$",
+    ];
+}
