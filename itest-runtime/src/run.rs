@@ -140,6 +140,8 @@ where
             Err(Box::new(Failure { diagnosis, panic }))
         }
     };
+    // Their connections end before the lease does: what must not be waited for need not be cut off.
+    drop(leases);
     sessions.close(used, keep).await;
     outcome
 }

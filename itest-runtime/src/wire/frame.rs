@@ -8,6 +8,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::error::{Context, Error, Result};
 
+/// What one read asks for: nearly every message comes as a whole.
+const ROOM: usize = 4096;
 /// No message comes near it; a larger length means that something else speaks on the socket.
 const LIMIT: usize = 16 << 20;
 
@@ -33,6 +35,7 @@ impl<R: AsyncRead + Unpin, T: DeserializeOwned> FrameReader<R, T> {
             if let Some(message) = self.take()? {
                 return Ok(Some(message));
             }
+            self.buffer.reserve(ROOM);
             let read = self.inner.read_buf(&mut self.buffer).await;
             if read.is_err() || read.is_ok_and(|count| count == 0) {
                 return Ok(None);

@@ -1,13 +1,14 @@
 //! What a template is made of, and how it is made, in the test's process.
 
 use std::any::{Any, type_name};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use sqlx::migrate::{MigrateError, Migration, Migrator};
@@ -65,18 +66,35 @@ impl fmt::Debug for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Migrations(folder) => f.debug_tuple("Migrations").field(folder).finish(),
-            Self::Migrator(_) => f.write_str("Migrator"),
+            Self::Migrator(migrator) => write!(f, "Migrator({:p})", *migrator),
             Self::Fixture(name) => f.debug_tuple("Fixture").field(name).finish(),
             Self::Setup { name, .. } => f.debug_tuple("Setup").field(name).finish(),
         }
     }
 }
 
-/// Covers everything that shapes the content: files by what is in them, code by the binary it is in.
+/// What a process has found once holds for all its tests: reading every migration for each takes longer than leasing a slice.
 pub(super) fn fingerprint(steps: &[Step], test: &TestContext) -> Result<Option<Fingerprint>> {
+    static KNOWN: Mutex<BTreeMap<String, Fingerprint>> = Mutex::new(BTreeMap::new());
     if steps.is_empty() {
         return Ok(None);
     }
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = format!(
+        "{steps:?} {} {}",
+        test.package_dir.display(),
+        test.source_file.display()
+    );
+    if let Some(known) = known().get(&key) {
+        return Ok(Some(known.clone()));
+    }
+    let found = read_fingerprint(steps, test)?;
+    known().insert(key, found.clone());
+    Ok(Some(found))
+}
+
+/// Covers everything that shapes the content: files by what is in them, code by the binary it is in.
+fn read_fingerprint(steps: &[Step], test: &TestContext) -> Result<Fingerprint> {
     let mut content = FingerprintBuilder::new("postgres template");
     content.text(crate::wire::BUILD);
     for step in steps {
@@ -111,7 +129,7 @@ pub(super) fn fingerprint(steps: &[Step], test: &TestContext) -> Result<Option<F
             }
         }
     }
-    Ok(Some(content.finish()))
+    Ok(content.finish())
 }
 
 /// Runs all steps; the pool's connections may do anything in the blank slice.

@@ -11,17 +11,19 @@ use super::template::{Template, but_for_temporary, fingerprint};
 use crate::error::{Context, Error, Result};
 
 /// How often ended sessions are looked for.
-const LOOK: Duration = Duration::from_millis(1);
+const PAUSE: Duration = Duration::from_millis(1);
 /// How long a session may take to end after it was told to.
 const ENDS: Duration = Duration::from_secs(20);
 
 /// What our own connection to a slice begins with: settings of its database must not shape what we do, numbers and dates are
-/// read and written as `pg_dump` does, and counters are read as they are now, not as they were when first asked for.
+/// read and written as `pg_dump` does, counters are read as they are now, not as they were when first asked for, and triggers,
+/// rules and foreign keys stay quiet while rows are put back.
 pub(in crate::service::postgres) const OPENING: &str = "SET search_path = ''; SET stats_fetch_consistency = none;
      SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET default_transaction_read_only = off;
      SET default_transaction_isolation = 'read committed'; SET row_security = off; SET datestyle = iso;
      SET intervalstyle = postgres; SET extra_float_digits = 3; SET xmloption = content; SET client_min_messages = error;
-     SET synchronize_seqscans = off; SET bytea_output = hex; SET standard_conforming_strings = on; SET role = none";
+     SET synchronize_seqscans = off; SET bytea_output = hex; SET standard_conforming_strings = on; SET role = none;
+     SET session_replication_role = replica";
 
 /// What must hold of a database and its role whoever uses them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,42 +77,45 @@ pub(super) struct Seen {
     pub(super) counts: HashMap<u32, Counts>,
 }
 
-/// The oids of a database and a role, by `d` and `a`; what no template knows of them; and a transaction id.
+/// The expression of what no template knows of a database `d` and a role `a`.
 ///
 /// Prepared transactions, settings, and what the rights of a role or a database's owner allow: its access list, limits,
 /// comments, members. The password is set anew for each lease.
-fn terms(condition: &str) -> String {
-    format!(
-        "SELECT 3, d.oid::int8, a.oid::int8, pg_snapshot_xmax(pg_current_snapshot())::text::int8, 0::int8, ROW(
-           pg_stat_get_db_stat_reset_time(d.oid), (SELECT array_agg(x::text) FROM aclexplode(d.datacl) AS x), d.datconnlimit, d.datistemplate, d.datallowconn, d.dattablespace,
-           d.datdba, a.rolsuper, a.rolinherit, a.rolcreaterole, a.rolcreatedb, a.rolcanlogin, a.rolreplication, a.rolbypassrls,
-           a.rolvaliduntil,
-           (SELECT count(*) FROM pg_prepared_xact() AS p WHERE p.dbid = d.oid),
-           (SELECT count(*) FROM pg_catalog.pg_shdescription AS s WHERE s.objoid IN (d.oid, a.oid)),
-           (SELECT string_agg(concat(s.setdatabase, ':', s.setrole, s.setconfig), ',' ORDER BY s.setdatabase, s.setrole)
-              FROM pg_catalog.pg_db_role_setting AS s WHERE s.setdatabase = d.oid OR s.setrole = a.oid),
-           (SELECT string_agg(concat(m.roleid, ':', m.member, m.admin_option), ',' ORDER BY m.roleid, m.member)
-              FROM pg_catalog.pg_auth_members AS m WHERE m.roleid = a.oid OR m.member = a.oid),
-           current_setting('track_counts'), has_parameter_privilege(a.oid, 'track_counts', 'SET'))::text
-         FROM pg_catalog.pg_database AS d, pg_catalog.pg_authid AS a WHERE {condition}"
-    )
-}
+const TERMS: &str = "ROW(
+     pg_stat_get_db_stat_reset_time(d.oid), (SELECT array_agg(x::text) FROM aclexplode(d.datacl) AS x), d.datconnlimit,
+     d.datistemplate, d.datallowconn, d.dattablespace, d.datdba, a.rolsuper, a.rolinherit, a.rolcreaterole, a.rolcreatedb,
+     a.rolcanlogin, a.rolreplication, a.rolbypassrls, a.rolvaliduntil,
+     (SELECT count(*) FROM pg_prepared_xact() AS p WHERE p.dbid = d.oid),
+     (SELECT count(*) FROM pg_catalog.pg_shdescription AS s WHERE s.objoid IN (d.oid, a.oid)),
+     (SELECT string_agg(concat(s.setdatabase, ':', s.setrole, s.setconfig), ',' ORDER BY s.setdatabase, s.setrole)
+        FROM pg_catalog.pg_db_role_setting AS s WHERE s.setdatabase = d.oid OR s.setrole = a.oid),
+     (SELECT string_agg(concat(m.roleid, ':', m.member, m.admin_option), ',' ORDER BY m.roleid, m.member)
+        FROM pg_catalog.pg_auth_members AS m WHERE m.roleid = a.oid OR m.member = a.oid),
+     current_setting('track_counts'), has_parameter_privilege(a.oid, 'track_counts', 'SET'))::text
+     FROM pg_catalog.pg_database AS d, pg_catalog.pg_authid AS a";
 
 impl Contract {
     /// The query that reads it, for a database that nobody has used yet.
     pub(in crate::service::postgres) fn query(database: &str, role: &str) -> String {
-        terms(&format!("d.datname = {database} AND a.rolname = {role}"))
+        format!(
+            "SELECT d.oid::int8, a.oid::int8, pg_snapshot_xmax(pg_current_snapshot())::text::int8, {TERMS}
+             WHERE d.datname = {database} AND a.rolname = {role}"
+        )
     }
 
     /// What [`Self::query`] answered.
     pub(in crate::service::postgres) fn read(row: &PgRow) -> Result<Self> {
         let wanted = || "failed to look at a new database";
-        let fact = Fact::read(row).context(wanted)?;
+        let id = |index| {
+            let id: i64 = row.try_get(index).context(wanted)?;
+            u32::try_from(id).context(wanted)
+        };
+        let horizon: i64 = row.try_get(2).context(wanted)?;
         Ok(Self {
-            database: fact.id()?,
-            role: u32::try_from(fact.numbers[0]).context(wanted)?,
-            horizon: fact.count(1),
-            terms: fact.text,
+            database: id(0)?,
+            role: id(1)?,
+            terms: row.try_get(3).context(wanted)?,
+            horizon: horizon.try_into().context(wanted)?,
         })
     }
 
@@ -127,93 +132,78 @@ impl Contract {
     /// `pg_stat_activity` would join two catalogs to say the same.
     fn end_others(&self) -> String {
         format!(
-            "SELECT 0, count(pg_terminate_backend(pid)), 0::int8, 0::int8, 0::int8, NULL FROM pg_stat_get_activity(NULL)
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_get_activity(NULL)
              WHERE (datid = {} OR usesysid = {}) AND pid <> pg_backend_pid()",
             self.database, self.role
         )
     }
 }
 
-/// One row of an answer, whichever statement it is of: a kind, an object id, three numbers, a text.
-struct Fact {
-    kind: i32,
-    id: i64,
-    numbers: [i64; 3],
-    text: String,
-}
-
-impl Fact {
-    fn read(row: &PgRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            kind: row.try_get(0)?,
-            id: row.try_get(1)?,
-            numbers: [row.try_get(2)?, row.try_get(3)?, row.try_get(4)?],
-            text: row.try_get::<Option<String>, _>(5)?.unwrap_or_default(),
-        })
-    }
-
-    fn id(&self) -> Result<u32> {
-        u32::try_from(self.id).context(|| "the server told of an object id that is none")
-    }
-
-    fn count(&self, index: usize) -> u64 {
-        u64::try_from(self.numbers[index]).unwrap_or_default()
-    }
-}
-
-/// Runs `lock_out`, after which nobody new gets in, and ends all other sessions; when none is left, all that they counted has been flushed, and is told.
-pub(super) async fn after_all_are_gone(
-    connection: &mut PgConnection,
-    template: &Template,
-    contract: &Contract,
-    lock_out: &str,
-) -> Result<Seen> {
-    let look = format!(
-        "{}; {}; {}",
+/// Prepares what [`after_all_are_gone`] runs: planning it each time would take longer than running it.
+pub(super) fn prepare(template: &Template, contract: &Contract) -> String {
+    format!(
+        "PREPARE itest_others AS {}; PREPARE itest_seen AS SELECT ({}), {TERMS} WHERE d.oid = {} AND a.oid = {}",
         contract.end_others(),
         template.counters,
-        terms(&format!("d.oid = {} AND a.oid = {}", contract.database, contract.role))
-    );
+        contract.database,
+        contract.role
+    )
+}
+
+/// In this order: what a session has counted is there once the session isn't.
+const LOOK: &str = "EXECUTE itest_others; EXECUTE itest_seen";
+
+/// Runs `lock_out`, after which nobody new gets in, and ends all other sessions; when none is left, all that they counted has
+/// been flushed, and is told.
+pub(super) async fn after_all_are_gone(connection: &mut PgConnection, lock_out: &str) -> Result<Seen> {
+    let wanted = || "failed to look at a used database";
     let deadline = Instant::now() + ENDS;
-    let mut next = format!("{lock_out}; {look}");
+    let mut next = format!("{lock_out}; {LOOK}");
     loop {
-        let sql = std::mem::replace(&mut next, look.clone());
+        let sql = std::mem::replace(&mut next, LOOK.to_owned());
         let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *connection).await;
-        let rows = rows.context(|| "failed to look at a used database")?;
-        let mut left = 0;
-        let mut seen = Seen::default();
-        for row in &rows {
-            let fact = Fact::read(row).context(|| "failed to look at a used database")?;
-            let counts = match fact.kind {
-                0 => {
-                    left = fact.id;
-                    continue;
-                }
-                1 => Counts {
-                    inserted: fact.count(0),
-                    updated: fact.count(1),
-                    deleted: fact.count(2),
-                    blocks: 0,
-                },
-                2 => Counts {
-                    blocks: fact.count(0),
-                    ..Counts::default()
-                },
-                _ => {
-                    seen.terms = fact.text;
-                    continue;
-                }
-            };
-            seen.counts.insert(fact.id()?, counts);
-        }
+        let rows = rows.context(wanted)?;
+        let [others, seen] = rows.as_slice() else {
+            return Err(Error::new("a used database told of itself what makes no sense"));
+        };
+        let left: i64 = others.try_get(0).context(wanted)?;
         if left == 0 {
-            return Ok(seen);
+            let counts: Option<&str> = seen.try_get(0).context(wanted)?;
+            return Ok(Seen {
+                counts: read_counts(counts.unwrap_or_default())?,
+                terms: seen.try_get(1).context(wanted)?,
+            });
         }
         if Instant::now() > deadline {
             return Err(Error::new(format!("{left} sessions of a used database don't end")));
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Of each relation its object id, then rows inserted, updated and deleted, then blocks.
+fn read_counts(text: &str) -> Result<HashMap<u32, Counts>> {
+    let entries = text.split(',').filter(|entry| !entry.is_empty());
+    let read = entries.map(|entry| {
+        let mut numbers = entry.split(' ').map(str::parse::<u64>);
+        let mut next = || numbers.next().and_then(Result::ok);
+        let oid = next().and_then(|oid| u32::try_from(oid).ok());
+        let (Some(oid), Some(inserted), Some(updated), Some(deleted), Some(blocks)) =
+            (oid, next(), next(), next(), next())
+        else {
+            return Err(Error::new(format!(
+                "the server told of change counters that are none: {entry}"
+            )));
+        };
+        let counts = Counts {
+            inserted,
+            updated,
+            deleted,
+            blocks,
+        };
+        Ok((oid, counts))
+    });
+    read.collect()
 }
 
 /// Counts the rows of catalogs, and those from `horizon` on: if there are as many as in the template, and none is new, then
@@ -225,30 +215,33 @@ pub(super) async fn at_catalogs(
     horizon: u64,
 ) -> Result<Catalogs> {
     let is_new = is_new(horizon);
+    let wanted = || "failed to look at a used database's catalogs";
     let named = catalogs
         .iter()
         .filter_map(|oid| Some((oid, &template.relation(*oid)?.name)));
     let counts = named.map(|(oid, name)| {
         format!(
-            "SELECT 0, {oid}::int8, count(*), count(*) FILTER (WHERE {is_new}), 0::int8, NULL FROM {name}{}",
+            "SELECT 'rows', {oid}::int8, count(*), count(*) FILTER (WHERE {is_new}) FROM {name}{}",
             but_for_temporary(name)
         )
     });
     let classes = format!(
-        "SELECT 1, c.oid::int8, {}, 0::int8, 0::int8, NULL FROM pg_catalog.pg_class AS c WHERE {is_new}",
+        "SELECT 'class', c.oid::int8, {}, 0::int8 FROM pg_catalog.pg_class AS c WHERE {is_new}",
         fingerprint("c")
     );
     let all: Vec<String> = counts.chain([classes]).collect();
-    let rows = sqlx::raw_sql(AssertSqlSafe(all.join(" UNION ALL ")))
+    let rows: Vec<(String, i64, i64, i64)> = sqlx::query_as(AssertSqlSafe(all.join(" UNION ALL ")))
+        .persistent(false)
         .fetch_all(connection)
-        .await;
+        .await
+        .context(wanted)?;
     let mut seen = Catalogs::default();
-    for row in rows.context(|| "failed to look at a used database's catalogs")? {
-        let fact = Fact::read(&row).context(|| "failed to look at a used database's catalogs")?;
-        if fact.kind == 0 {
-            seen.rows.insert(fact.id()?, (fact.numbers[0], fact.numbers[1]));
+    for (kind, oid, first, second) in rows {
+        let oid = u32::try_from(oid).context(wanted)?;
+        if kind == "rows" {
+            seen.rows.insert(oid, (first, second));
         } else {
-            seen.new_classes.push((fact.id()?, fact.numbers[0]));
+            seen.new_classes.push((oid, first));
         }
     }
     Ok(seen)

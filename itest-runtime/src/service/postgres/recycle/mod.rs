@@ -38,6 +38,8 @@ pub(super) struct Baseline {
     counts: HashMap<u32, Counts>,
     /// Roughly how many dead rows a relation has.
     dead: HashMap<u32, u64>,
+    /// Whether our connection has what is run each time prepared.
+    is_prepared: bool,
 }
 
 impl Baseline {
@@ -47,6 +49,7 @@ impl Baseline {
             contract,
             counts: HashMap::new(),
             dead: HashMap::new(),
+            is_prepared: false,
         }
     }
 
@@ -58,7 +61,13 @@ impl Baseline {
         template: &Template,
         lock_out: &str,
     ) -> Result<bool> {
-        let seen = look::after_all_are_gone(connection, template, &self.contract, lock_out).await?;
+        let seen = if self.is_prepared {
+            look::after_all_are_gone(connection, lock_out).await?
+        } else {
+            let lock_out = format!("{lock_out}; {}", look::prepare(template, &self.contract));
+            look::after_all_are_gone(connection, &lock_out).await?
+        };
+        self.is_prepared = true;
         let mut planned = plan::plan(template, &self.contract, &self.counts, &seen, None);
         if let Plan::Look(catalogs) = &planned {
             let catalogs: Catalogs = look::at_catalogs(connection, template, catalogs, self.contract.horizon).await?;

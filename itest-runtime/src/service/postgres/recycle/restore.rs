@@ -9,11 +9,9 @@ use super::plan::{How, Restoration};
 use super::template::{Kind, Seed, Template, set_sequences};
 use crate::error::{Context, Error, Result};
 
-/// Triggers, rules and foreign keys stay quiet while rows are put back.
-const BEGIN: &str = "BEGIN; SET LOCAL session_replication_role = replica";
-/// What was counted is flushed when the server says that it is done with this message: before anybody looks again.
-const COMMIT: &str =
-    "SELECT pg_catalog.pg_current_xact_id()::text::int8; COMMIT; SELECT pg_catalog.pg_stat_force_next_flush()";
+/// Tells the transaction. What was counted is flushed when the server says that it is done with this message: before anybody
+/// looks again.
+const LAST: &str = "SELECT pg_catalog.pg_current_xact_id()::text::int8, pg_catalog.pg_stat_force_next_flush()";
 
 /// What we changed ourselves.
 type Own = Vec<(u32, Counts)>;
@@ -70,11 +68,13 @@ pub(super) async fn restore(
     });
     let seeds: Vec<_> = seeds.collect();
 
+    // One message is one transaction.
     if seeds.is_empty() {
-        let horizon = run(connection, BEGIN, &statements, COMMIT, &mut own).await?;
+        let horizon = run(connection, &statements, &[LAST], &mut own).await?;
         return Ok((horizon, own));
     }
-    run(connection, BEGIN, &statements, "", &mut own).await?;
+    statements.insert(0, (None, "BEGIN".to_owned()));
+    run(connection, &statements, &[], &mut own).await?;
     for (oid, sql, rows) in seeds {
         let wanted = || format!("failed to put rows back: {sql}");
         let mut copy = connection.copy_in_raw(&sql).await.context(wanted)?;
@@ -88,26 +88,22 @@ pub(super) async fn restore(
             },
         ));
     }
-    let horizon = run(connection, "", &[], COMMIT, &mut own).await?;
+    let horizon = run(connection, &[], &[LAST, "COMMIT"], &mut own).await?;
     Ok((horizon, own))
 }
 
-/// Runs all in one message. Tells the id of the transaction that ended with it, and adds what was deleted.
+/// Runs all in one message. Adds what `statements` deleted, and tells the first transaction id after the one that `last` told.
 async fn run(
     connection: &mut PgConnection,
-    before: &str,
     statements: &[(Option<u32>, String)],
-    after: &str,
+    last: &[&str],
     own: &mut Own,
 ) -> Result<Option<u64>> {
-    let all: Vec<&str> = [before]
-        .into_iter()
-        .chain(statements.iter().map(|(_, sql)| sql.as_str()))
-        .chain([after])
-        .filter(|sql| !sql.is_empty())
+    let all: Vec<&str> = statements
+        .iter()
+        .map(|(_, sql)| sql.as_str())
+        .chain(last.iter().copied())
         .collect();
-    // Each statement answers once: `before` has two.
-    let offset = if before.is_empty() { 0 } else { 2 };
     let mut answered = 0;
     let mut id = None;
     let mut answers = sqlx::raw_sql(AssertSqlSafe(all.join("; "))).fetch_many(connection);
@@ -117,8 +113,9 @@ async fn run(
         .context(|| "failed to restore a used database")?
     {
         match answer {
+            // Each statement is answered once.
             Either::Left(done) => {
-                if let Some((Some(oid), _)) = statements.get(usize::wrapping_sub(answered, offset)) {
+                if let Some((Some(oid), _)) = statements.get(answered) {
                     own.push((
                         *oid,
                         Counts {
@@ -129,11 +126,10 @@ async fn run(
                 }
                 answered += 1;
             }
-            Either::Right(row) => {
-                if answered == offset + statements.len() {
-                    id = row.try_get::<i64, _>(0).ok().and_then(|id| u64::try_from(id).ok());
-                }
+            Either::Right(row) if answered == statements.len() => {
+                id = row.try_get::<i64, _>(0).ok().and_then(|id| u64::try_from(id).ok());
             }
+            Either::Right(_) => {}
         }
     }
     Ok(id.map(|id| id + 1))
