@@ -30,6 +30,15 @@ impl Instance {
         }
     }
 
+    /// How much room is left where the server keeps its data, if that can be seen.
+    pub(crate) fn free_bytes(&self) -> Option<u64> {
+        match self {
+            #[cfg(feature = "native")]
+            Self::Native(server) => server.free_bytes(),
+            _ => None,
+        }
+    }
+
     fn log(&self) -> Option<&Log> {
         match self {
             #[cfg(feature = "native")]

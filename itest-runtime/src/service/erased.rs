@@ -28,6 +28,7 @@ pub(crate) trait ErasedSlices: Send + Sync {
     fn begin_template<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, Result<Value>>;
     fn seal_template<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, Result<()>>;
     fn abandon_template<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, ()>;
+    fn drop_template<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, ()>;
     fn owns_line(&self, grant: &Value, line: &str) -> bool;
     fn mark_log<'a>(&'a self, mark: &'a str) -> BoxFuture<'a, bool>;
     fn clear(&self) -> BoxFuture<'_, ()>;
@@ -87,6 +88,14 @@ where
         Box::pin(async move {
             if let Ok(spec) = parse(spec) {
                 self.0.abandon_template(&spec).await;
+            }
+        })
+    }
+
+    fn drop_template<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if let Ok(spec) = parse(spec) {
+                self.0.drop_template(&spec).await;
             }
         })
     }

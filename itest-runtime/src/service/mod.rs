@@ -215,6 +215,12 @@ pub trait Slices: Send + Sync + 'static {
         async {}
     }
 
+    /// Removes a finished template that no slice is made of any more.
+    fn drop_template(&self, spec: &Self::Spec) -> impl Future<Output = ()> + Send {
+        let _ = spec;
+        async {}
+    }
+
     /// Whether a line of the server's log is about this lease.
     fn owns_line(&self, grant: &Self::Grant, line: &str) -> bool {
         let _ = (grant, line);

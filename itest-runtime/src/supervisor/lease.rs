@@ -214,6 +214,7 @@ impl One {
         }
         let server = Servers::get(&self.supervisor, &self.key, request, self.anchor, |text| self.say(text)).await?;
         let pool = server.slices.pool(&request.slice)?;
+        let mut _stays = None;
         if let Some(template) = &pool.template {
             if server.templates.is_being_built(template) {
                 self.say(format!(
@@ -222,10 +223,10 @@ impl One {
                 ))
                 .await;
             }
-            template::ensure(&server, template, &request.slice, self.anchor, |blank| {
+            let building = template::ensure(&server, template, &request.slice, self.anchor, |blank| {
                 self.build(blank)
-            })
-            .await?;
+            });
+            _stays = Some(building.await?);
         }
         let log_offset = server.instance.log_length();
         let lease = LeaseName {

@@ -9,6 +9,7 @@ mod lease;
 mod lifetime;
 mod pool;
 mod residence;
+mod room;
 mod roots;
 mod server;
 mod settings;

@@ -1,8 +1,13 @@
 //! The pool: slices that can stand in for each other. A test gets one that is ready; when its lease ends, the slice is
 //! recycled in the background, so that no test waits for another one's cleaning.
+//!
+//! There are as many slices as tests held or wanted at once, and one more, which takes the next test while the last one's
+//! slice is recycled. How many tests run at once is seen, not asked: a runner knows how many it may run, but not how many
+//! there are, and who runs one test shall not pay for sixteen slices.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use serde_json::Value;
 use tokio::sync::{OnceCell, oneshot};
@@ -10,24 +15,44 @@ use tokio::sync::{OnceCell, oneshot};
 use super::server::Server;
 use crate::error::{Error, Result};
 use crate::service::{AnySlice, LeaseName, PoolSpec, Recycled, Sharing, Used};
+use crate::spec::Fingerprint;
+
+/// More slices than tests.
+const SPARE: usize = 1;
 
 pub(super) struct Pool {
     server: Arc<Server>,
     /// How slices are made: any spec of this pool will do.
     spec: Value,
+    template: Option<Fingerprint>,
     sharing: Sharing,
     state: Mutex<State>,
     /// The slice of a pool that everyone shares.
     shared: OnceCell<tokio::sync::Mutex<AnySlice>>,
 }
 
-#[derive(Default)]
 struct State {
+    /// The last one is taken first: what it needs is still in the processor's caches.
     ready: Vec<AnySlice>,
     /// Tests that wait, in the order in which they asked.
     waiting: VecDeque<oneshot::Sender<Result<AnySlice>>>,
     /// Slices that are being made or recycled: each will serve one who waits.
     coming: usize,
+    /// Slices that leases hold.
+    held: usize,
+    /// The most that were held or waited for at once.
+    peak: usize,
+    /// The first test has had its slice.
+    is_second: bool,
+    /// A slice is being made ahead of need.
+    is_stocking: bool,
+    last_used: Instant,
+}
+
+impl State {
+    fn is_short(&self) -> bool {
+        self.held + self.ready.len() + self.coming < self.peak + SPARE
+    }
 }
 
 impl Pool {
@@ -35,8 +60,18 @@ impl Pool {
         Arc::new(Self {
             server,
             spec,
+            template: pool.template.clone(),
             sharing: pool.sharing,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                ready: Vec::new(),
+                waiting: VecDeque::new(),
+                coming: 0,
+                held: 0,
+                peak: 0,
+                is_second: false,
+                is_stocking: false,
+                last_used: Instant::now(),
+            }),
             shared: OnceCell::new(),
         })
     }
@@ -57,19 +92,18 @@ impl Pool {
         let mut failure = None;
         // A slice that can't be granted is broken; a second one that can't is the server's fault.
         for _ in 0..2 {
-            let mut held = Held {
-                pool: self.clone(),
-                slice: Some(self.next().await?),
-                used: Used::Unknown,
-                last: false,
-            };
+            let mut held = self.next().await?;
             let slice = held.slice.as_mut().expect("it was put there");
             match self.server.slices.grant(slice, spec, lease).await {
-                Ok(grant) => return Ok((held, grant)),
+                Ok(grant) => {
+                    self.stock_up();
+                    return Ok((held, grant));
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a slice could not be granted");
                     failure = Some(error);
                     let broken = held.slice.take().expect("it was put there");
+                    self.state().held -= 1;
                     // The test may die meanwhile, and the slice has to go all the same.
                     let server = self.server.clone();
                     self.server.spawn(async move { server.slices.destroy(broken).await });
@@ -94,7 +128,7 @@ impl Pool {
         ))
     }
 
-    async fn next(self: &Arc<Self>) -> Result<AnySlice> {
+    async fn next(self: &Arc<Self>) -> Result<Held> {
         let (tell, told) = oneshot::channel();
         let mut waiting = Waiting {
             pool: self.clone(),
@@ -102,8 +136,10 @@ impl Pool {
         };
         {
             let mut state = self.state();
+            state.last_used = Instant::now();
+            state.peak = state.peak.max(state.held + state.waiting.len() + 1);
             if let Some(slice) = state.ready.pop() {
-                return Ok(slice);
+                return Ok(self.hold(state, slice));
             }
             state.waiting.push_back(tell);
             if state.coming < state.waiting.len() {
@@ -111,9 +147,39 @@ impl Pool {
                 self.server.spawn(self.clone().make());
             }
         }
-        (&mut waiting.told)
+        let slice = (&mut waiting.told)
             .await
-            .unwrap_or_else(|_| Err(Error::new("the pool of slices was closed")))
+            .unwrap_or_else(|_| Err(Error::new("the pool of slices was closed")))?;
+        Ok(self.hold(self.state(), slice))
+    }
+
+    fn hold(self: &Arc<Self>, mut state: MutexGuard<'_, State>, slice: AnySlice) -> Held {
+        state.held += 1;
+        Held {
+            pool: self.clone(),
+            slice: Some(slice),
+            used: Used::Unknown,
+            last: false,
+        }
+    }
+
+    /// Makes another slice ahead of need, if there are too few, nobody waits for one, and the second test has come: the
+    /// first may be the only one.
+    fn stock_up(self: &Arc<Self>) {
+        let mut state = self.state();
+        let is_first = !state.is_second;
+        state.is_second = true;
+        let is_wanted = !is_first && !state.is_stocking && state.is_short() && state.waiting.is_empty();
+        if !is_wanted || self.server.is_scarce() {
+            return;
+        }
+        state.is_stocking = true;
+        state.coming += 1;
+        let pool = self.clone();
+        self.server.spawn(async move {
+            pool.clone().make().await;
+            pool.state().is_stocking = false;
+        });
     }
 
     async fn make(self: Arc<Self>) {
@@ -122,6 +188,7 @@ impl Pool {
             Some(death) => Err(death.clone()),
         };
         self.arrive(made);
+        self.server.make_room().await;
     }
 
     /// Something that was coming is here: it goes to the first who still waits.
@@ -149,6 +216,37 @@ impl Pool {
         // Whoever waits is served first.
         self.clone().make().await;
         self.server.slices.destroy(slice).await;
+    }
+}
+
+/// For the room that idle slices take.
+impl Pool {
+    /// How many slices nobody uses, and since when nobody has asked for one.
+    pub(super) fn idle(&self) -> (usize, Instant) {
+        let state = self.state();
+        (state.ready.len(), state.last_used)
+    }
+
+    /// Takes a slice that nobody uses away.
+    pub(super) fn take_idle(&self) -> Option<AnySlice> {
+        let mut state = self.state();
+        // What the busy hour needed isn't needed any more.
+        state.peak = state.held;
+        (!state.ready.is_empty()).then(|| state.ready.remove(0))
+    }
+
+    /// Whether there is nothing in it, and nobody wants anything of it.
+    pub(super) fn is_deserted(&self) -> bool {
+        let state = self.state();
+        state.held + state.coming + state.ready.len() + state.waiting.len() == 0 && !self.shared.initialized()
+    }
+
+    pub(super) fn template(&self) -> Option<&Fingerprint> {
+        self.template.as_ref()
+    }
+
+    pub(super) fn spec(&self) -> &Value {
+        &self.spec
     }
 }
 
@@ -186,6 +284,9 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
+        if self.slice.is_some() {
+            self.pool.state().held -= 1;
+        }
         // A dead server's slices are gone with it.
         if let Some(slice) = self.slice.take()
             && !self.last

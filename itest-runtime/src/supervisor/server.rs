@@ -46,11 +46,14 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn pool(self: &Arc<Self>, spec: &serde_json::Value, pool: &PoolSpec) -> Arc<Pool> {
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        pools
+        self.pools()
             .entry(pool.name.clone())
             .or_insert_with(|| Pool::new(self.clone(), spec.clone(), pool))
             .clone()
+    }
+
+    pub(super) fn pools(&self) -> MutexGuard<'_, HashMap<String, Arc<Pool>>> {
+        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How it died, if it did.
@@ -94,7 +97,7 @@ impl Server {
         let _ = self.death.set(Error::new(format!("{} was stopped", self.service)));
         // An external server may have gone before us.
         let _ = tokio::time::timeout(CLEAR, self.clear()).await;
-        self.pools.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.pools().clear();
         self.instance.stop().await;
     }
 }
@@ -291,7 +294,7 @@ async fn watch_over(server: Arc<Server>) {
     .hint("the next test gets a new server");
     if server.death.set(error).is_ok() {
         tracing::warn!(service = server.service, how, "a server died");
-        server.pools.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        server.pools().clear();
         server.instance.stop().await;
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use serde_json::Value;
 use tokio::sync::watch;
@@ -18,7 +19,11 @@ pub(super) struct Templates(Mutex<HashMap<Fingerprint, State>>);
 enum State {
     /// Someone builds it. The channel closes when that is over, however it ends.
     Building(watch::Receiver<()>),
-    Ready,
+    Ready {
+        /// Tests that are about to get a slice of it.
+        users: usize,
+        last_used: Instant,
+    },
     /// The tests of one run are told the same failure; the next run tries anew.
     Failed(Error, ProcessId),
 }
@@ -34,8 +39,11 @@ impl Templates {
 
     fn claim(&self, template: &Fingerprint, anchor: ProcessId) -> Claim {
         let mut states = self.states();
-        match states.get(template) {
-            Some(State::Ready) => Claim::Ready,
+        match states.get_mut(template) {
+            Some(State::Ready { users, last_used }) => {
+                (*users, *last_used) = (*users + 1, Instant::now());
+                Claim::Ready
+            }
             Some(State::Failed(error, failed)) if *failed == anchor => Claim::Failed(error.clone()),
             Some(State::Building(over)) => Claim::Wait(over.clone()),
             Some(State::Failed(..)) | None => {
@@ -43,6 +51,65 @@ impl Templates {
                 states.insert(template.clone(), State::Building(over));
                 Claim::Build(building)
             }
+        }
+    }
+    /// Takes the template that was used the longest ago away from whoever would ask for it now, if there are more than `most`;
+    /// of those that `is_unused`.
+    pub(super) fn claim_idle(&self, most: usize, is_unused: impl Fn(&Fingerprint) -> bool) -> Option<Leaving<'_>> {
+        let mut states = self.states();
+        let ready = states.iter().filter_map(|(template, state)| match state {
+            State::Ready { users: 0, last_used } => Some((*last_used, template)),
+            State::Ready { .. } | State::Building(_) | State::Failed(..) => None,
+        });
+        let mut ready: Vec<_> = ready.collect();
+        if ready.len() <= most {
+            return None;
+        }
+        ready.sort_unstable();
+        let template = ready
+            .into_iter()
+            .map(|(_, template)| template)
+            .find(|template| is_unused(template))?
+            .clone();
+        let (leaving, over) = watch::channel(());
+        states.insert(template.clone(), State::Building(over));
+        Some(Leaving {
+            templates: self,
+            template,
+            _leaving: leaving,
+        })
+    }
+}
+
+/// A template that is being removed: whoever wants it waits until it is gone, and builds it again.
+pub(super) struct Leaving<'a> {
+    templates: &'a Templates,
+    template: Fingerprint,
+    _leaving: watch::Sender<()>,
+}
+
+impl Leaving<'_> {
+    pub(super) fn fingerprint(&self) -> &Fingerprint {
+        &self.template
+    }
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.templates.states().remove(&self.template);
+    }
+}
+
+/// A template that stays as long as this lives.
+pub(super) struct InUse {
+    server: Arc<Server>,
+    template: Fingerprint,
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        if let Some(State::Ready { users, .. }) = self.server.templates.states().get_mut(&self.template) {
+            *users -= 1;
         }
     }
 }
@@ -54,7 +121,7 @@ enum Claim {
     Build(watch::Sender<()>),
 }
 
-/// Returns when the template is ready. `build` has the caller's test build it in a blank slice; if that test dies meanwhile,
+/// Returns when the template is ready; it stays as long as the answer lives. `build` has the caller's test build it in a blank slice; if that test dies meanwhile,
 /// this future is dropped, and the next who waits builds it.
 pub(super) async fn ensure<F>(
     server: &Arc<Server>,
@@ -62,13 +129,17 @@ pub(super) async fn ensure<F>(
     spec: &Value,
     anchor: ProcessId,
     build: impl FnOnce(Value) -> F,
-) -> Result<()>
+) -> Result<InUse>
 where
     F: Future<Output = Result<()>>,
 {
+    let in_use = || InUse {
+        server: server.clone(),
+        template: template.clone(),
+    };
     let building = loop {
         match server.templates.claim(template, anchor) {
-            Claim::Ready => return Ok(()),
+            Claim::Ready => return Ok(in_use()),
             Claim::Failed(error) => return Err(error),
             // An error only says that the builder is done.
             Claim::Wait(mut over) => drop(over.changed().await),
@@ -89,8 +160,11 @@ where
     .await;
     match outcome {
         Ok(()) => {
-            site.close(State::Ready);
-            Ok(())
+            site.close(State::Ready {
+                users: 1,
+                last_used: Instant::now(),
+            });
+            Ok(in_use())
         }
         Err(error) => {
             server.slices.abandon_template(spec).await;

@@ -127,6 +127,12 @@ pub(crate) async fn start(
 }
 
 impl NativeServer {
+    /// How much room is left where its data lies.
+    pub(crate) fn free_bytes(&self) -> Option<u64> {
+        let stat = rustix::fs::statvfs(&self.place.data).ok()?;
+        Some(stat.f_bavail * stat.f_frsize)
+    }
+
     pub(crate) fn process(&self) -> Option<ProcessId> {
         self.process
     }

@@ -106,6 +106,15 @@ impl Admin {
         }
     }
 
+    /// Vacuums what all databases share and our names of roles and databases change. Somebody else's server may not let us, and
+    /// does it itself.
+    pub(super) async fn vacuum_shared(&self) {
+        let sql = "VACUUM pg_authid, pg_auth_members, pg_database, pg_shdepend, pg_db_role_setting";
+        if let Err(error) = self.run("failed to vacuum", sql.to_owned()).await {
+            tracing::debug!(%error, "what all databases share was not vacuumed");
+        }
+    }
+
     /// Whether `ALTER DATABASE … SET` was run on a database.
     pub(super) async fn has_settings(&self, database: &str) -> Result<bool> {
         sqlx::query_scalar(

@@ -1,6 +1,7 @@
 //! How the supervisor comes to a server, and what it may do there.
 
 use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
 
 use tokio::sync::OnceCell;
 
@@ -121,6 +122,7 @@ impl PgSlices {
             harvest: Mutex::new(harvest),
             templates: Mutex::default(),
             blank: OnceCell::new(),
+            ended: AtomicU64::new(0),
             recycles: rights.major >= recycle::FIRST_VERSION && rights.superuser && !dedicated,
             admin,
             address,

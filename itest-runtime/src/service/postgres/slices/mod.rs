@@ -22,6 +22,8 @@ use crate::spec::Fingerprint;
 
 /// What a rolled back transaction inserted stays behind as dead rows: after this many, they are looked for.
 const ROLLBACKS: u32 = 200;
+/// Renaming roles leaves dead rows in the server's own tables, which every login passes: they are vacuumed after this many leases.
+const LEASES: u64 = 64;
 /// How many connections one lease may have: of the server's 300, so that no test can take them all.
 const CONNECTIONS: i32 = 100;
 /// The longest name that the server takes.
@@ -45,6 +47,8 @@ pub struct PgSlices {
     templates: Mutex<HashMap<Fingerprint, Template>>,
     /// What is in a database without a template.
     blank: OnceCell<Arc<Content>>,
+    /// How many leases ended.
+    ended: AtomicU64,
     /// Whether the server tells what changed in a database, so that it can be used again.
     recycles: bool,
 }
@@ -386,6 +390,9 @@ impl Slices for PgSlices {
             }
         };
         slice.role = Some(parked);
+        if self.ended.fetch_add(1, Ordering::Relaxed) % LEASES == LEASES - 1 {
+            self.admin.vacuum_shared().await;
+        }
         Ok(recycled)
     }
 
@@ -422,6 +429,10 @@ impl Slices for PgSlices {
 
     async fn abandon_template(&self, spec: &PgSpec) {
         self.abandon_draft(spec).await;
+    }
+
+    async fn drop_template(&self, spec: &PgSpec) {
+        self.drop_sealed(spec).await;
     }
 
     async fn mark_log(&self, mark: &str) -> bool {

@@ -119,6 +119,17 @@ impl PgSlices {
         Ok(())
     }
 
+    /// Removes a sealed template.
+    pub(super) async fn drop_sealed(&self, spec: &PgSpec) {
+        let Some(template) = &spec.template else { return };
+        let Some(Template::Sealed { database, .. }) = self.templates().remove(template) else {
+            return;
+        };
+        if let Err(error) = self.admin.drop_database(&database).await {
+            tracing::warn!(%error, database, "a template could not be removed");
+        }
+    }
+
     /// Removes a draft.
     pub(super) async fn abandon_draft(&self, spec: &PgSpec) {
         let Some(template) = &spec.template else { return };

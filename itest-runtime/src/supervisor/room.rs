@@ -1,0 +1,81 @@
+//! What nobody uses takes no more room than it is worth: idle slices go first, then templates that nothing is made of, both
+//! beginning with those that nobody has asked for the longest.
+
+use std::sync::Arc;
+
+use super::pool::Pool;
+use super::server::Server;
+use crate::spec::Fingerprint;
+
+/// Idle slices of one server, of all pools together. A blank PostgreSQL database takes 7 MB.
+const MOST_SLICES: usize = 32;
+/// Templates that nobody uses at the moment.
+const MOST_TEMPLATES: usize = 32;
+/// If less is free where the server keeps its data, nothing idle stays.
+const LEAST_BYTES: u64 = 128 << 20;
+
+impl Server {
+    pub(super) fn is_scarce(&self) -> bool {
+        self.instance.free_bytes().is_some_and(|free| free < LEAST_BYTES)
+    }
+
+    /// Removes what is idle and too much.
+    pub(super) async fn make_room(self: &Arc<Self>) {
+        let is_scarce = self.is_scarce();
+        let (slices, templates) = if is_scarce {
+            (0, 0)
+        } else {
+            (MOST_SLICES, MOST_TEMPLATES)
+        };
+        while let Some((pool, idle)) = self.most_idle_pool(slices) {
+            tracing::debug!(idle, is_scarce, "idle slices are removed");
+            for _ in 0..idle {
+                if let Some(slice) = pool.take_idle() {
+                    self.slices.destroy(slice).await;
+                }
+            }
+        }
+        while let Some(template) = self
+            .templates
+            .claim_idle(templates, |template| self.is_unused(template))
+        {
+            let spec = self.forget_pools(template.fingerprint());
+            tracing::debug!(template = %template.fingerprint(), is_scarce, "an idle template is removed");
+            if let Some(spec) = spec {
+                self.slices.drop_template(&spec).await;
+            }
+        }
+    }
+
+    /// The pool whose idle slices go next, and how many of them, if there are more than `most` in all.
+    fn most_idle_pool(&self, most: usize) -> Option<(Arc<Pool>, usize)> {
+        let pools = self.pools();
+        let all: usize = pools.values().map(|pool| pool.idle().0).sum();
+        let idle = pools.values().filter(|pool| pool.idle().0 > 0);
+        let pool = idle.min_by_key(|pool| pool.idle().1)?;
+        let too_many = all.checked_sub(most).filter(|more| *more > 0)?;
+        Some((pool.clone(), too_many.min(pool.idle().0)))
+    }
+
+    /// Whether no slice of a template is there or wanted, so that nobody would miss it.
+    fn is_unused(&self, template: &Fingerprint) -> bool {
+        let pools = self.pools();
+        pools
+            .values()
+            .filter(|pool| pool.template() == Some(template))
+            .all(|pool| pool.is_deserted())
+    }
+
+    /// Forgets the pools of a template; tells how its slices were asked for.
+    fn forget_pools(&self, template: &Fingerprint) -> Option<serde_json::Value> {
+        let mut spec = None;
+        self.pools().retain(|_, pool| {
+            let goes = pool.template() == Some(template);
+            if goes {
+                spec = Some(pool.spec().clone());
+            }
+            !goes
+        });
+        spec
+    }
+}
