@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::collections::BTreeSet;
+
 use itest::service::Postgres;
 use itest::{Url, integration};
 use rustix::process::Signal;
@@ -99,7 +101,11 @@ async fn the_next_test_on_the_same_slice_finds_the_templates_content() {
         // Fixture rooms 1 and 2, booking 1, ticket 100.
         assert!(note.ends_with(" 3 2 101 3"), "{notes:#?}");
     }
-    assert_eq!(notes[2], notes[3], "a slice whose rollback was seen is used again");
+    let databases: BTreeSet<_> = notes.iter().map(|note| note.split(' ').next()).collect();
+    assert!(
+        databases.len() <= 2,
+        "one is used while the other is recycled: {notes:#?}"
+    );
     guests.end_supervisors(Signal::TERM).await;
 }
 

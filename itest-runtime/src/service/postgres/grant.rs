@@ -24,6 +24,8 @@ pub struct PgGrant {
     pub(super) isolation: Isolation,
     /// Whether the template's content has to be made within the test's own transaction.
     pub(super) bare: bool,
+    /// Whether a rollback has to be seen by the test itself: where the database isn't brought back whatever was committed.
+    pub(super) must_see_rollback: bool,
 }
 
 #[derive(Clone, Serialize, Deserialize)]

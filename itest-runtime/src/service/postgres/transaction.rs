@@ -20,11 +20,15 @@ use crate::service::Used;
 /// A role that is never there; its name is what the server answers with. At most 63 bytes.
 pub(super) const SECOND_CONNECTION: &str = "a `transaction` has one connection and no second one";
 
+/// Where nothing stays of a commit, either, a transaction is begun and ended without a look at it.
+const BEGIN: &str = "BEGIN";
+const END: &str = "SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK";
+
 /// Begins a transaction and notes its id in a setting that ends with it: one round trip.
-const BEGIN: &str = "BEGIN; SELECT set_config('itest.transaction', pg_current_xact_id()::text, true)";
+const BEGIN_SEEN: &str = "BEGIN; SELECT set_config('itest.transaction', pg_current_xact_id()::text, true)";
 
 /// Asks whether the transaction is still the one that was begun, has what was deferred checked, and ends it.
-const END: &str = "SELECT pg_current_xact_id_if_assigned()::text = current_setting('itest.transaction', true);
+const END_SEEN: &str = "SELECT pg_current_xact_id_if_assigned()::text = current_setting('itest.transaction', true);
      SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK";
 
 /// How long to wait for the one connection. With sqlx's 30 s, a test that waits for itself would take that long to fail.
@@ -68,16 +72,17 @@ pub(super) async fn pool(lease: &Lease<Postgres>) -> Result<PgPool> {
 
 async fn open(lease: &Lease<Postgres>) -> Result<PgPool> {
     let grant = lease.grant();
+    let begin = if grant.must_see_rollback { BEGIN_SEEN } else { BEGIN };
     let pool = PgPoolOptions::new()
         .max_connections(1)
         .acquire_timeout(PATIENCE)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        .after_connect(|connection, _| {
+        .after_connect(move |connection, _| {
             Box::pin(async move {
                 // Forgetting the guard leaves the transaction open.
-                std::mem::forget(connection.begin_with(BEGIN).await?);
+                std::mem::forget(connection.begin_with(begin).await?);
                 Ok(())
             })
         })
@@ -168,7 +173,8 @@ pub(super) async fn finish(lease: &Lease<Postgres>) -> Result<Used> {
 /// The same, on the connection itself.
 pub(super) async fn finish_connection(lease: &Lease<Postgres>, mut connection: PgConnection) -> Result<()> {
     let session = lease.session();
-    let looked = sqlx::raw_sql(END).fetch_optional(&mut connection).await;
+    let end = if lease.grant().must_see_rollback { END_SEEN } else { END };
+    let looked = sqlx::raw_sql(end).fetch_optional(&mut connection).await;
     let left = match &looked {
         Ok(row) if lease.grant().bare && !is_ours(row.as_ref()) => is_committed(lease, &mut connection).await,
         Ok(_) | Err(_) => false,

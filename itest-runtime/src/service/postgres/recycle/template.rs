@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use sqlx::postgres::types::Oid;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::seeds;
@@ -76,7 +77,7 @@ impl Template {
     /// Reads it on a connection that has been prepared by [`super::OPENING`], while nobody changes anything.
     pub(in crate::service::postgres) async fn read(connection: &mut PgConnection) -> Result<Self> {
         let wanted = || "failed to look at a template";
-        let rows: Vec<(sqlx::postgres::types::Oid, String, String, String, i64)> = sqlx::query_as(RELATIONS)
+        let rows: Vec<(Oid, String, String, String, i64)> = sqlx::query_as(RELATIONS)
             .fetch_all(&mut *connection)
             .await
             .context(wanted)?;
@@ -114,7 +115,7 @@ impl Template {
         for (oid, seed) in seeds::read(connection, &relations, &tables).await? {
             set(&mut relations, oid, Kind::Table { seed });
         }
-        let classes: Vec<(sqlx::postgres::types::Oid, i64)> = sqlx::query_as(AssertSqlSafe(format!(
+        let classes: Vec<(Oid, i64)> = sqlx::query_as(AssertSqlSafe(format!(
             "SELECT c.oid, {} FROM pg_catalog.pg_class c",
             fingerprint("c")
         )))
@@ -126,6 +127,24 @@ impl Template {
             sequences: (!states.is_empty()).then(|| set_sequences(&states)),
             classes: classes.into_iter().map(|(oid, print)| (oid.0, print)).collect(),
             relations,
+        })
+    }
+
+    /// Reads no more than where sequences stand: all that a rollback leaves.
+    pub(in crate::service::postgres) async fn read_sequences(connection: &mut PgConnection) -> Result<Self> {
+        let sequences: Vec<(Oid, String)> = sqlx::query_as(
+            "SELECT c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE c.relkind = 'S' AND c.relpersistence <> 't' ORDER BY c.oid",
+        )
+        .fetch_all(&mut *connection)
+        .await
+        .context(|| "failed to list the template's sequences")?;
+        let sequences: Vec<_> = sequences.into_iter().map(|(oid, name)| (oid.0, name)).collect();
+        let states = stand(connection, &sequences).await?;
+        Ok(Self {
+            sequences: (!states.is_empty()).then(|| set_sequences(&states)),
+            ..Self::default()
         })
     }
 

@@ -20,8 +20,9 @@ use crate::naming::random_hex;
 use crate::service::{LeaseName, PoolSpec, Recycled, Sharing, Slices, Used};
 use crate::spec::Fingerprint;
 
-/// What a rolled back transaction inserted stays behind as dead rows: after this many, they are looked for.
-const ROLLBACKS: u32 = 200;
+/// What a rolled back transaction inserted stays behind as dead rows. Where they can't be counted, a new database is cheaper
+/// after this many.
+const ROLLBACKS: u32 = 500;
 /// Renaming roles leaves dead rows in the server's own tables, which every login passes: they are vacuumed after this many leases.
 const LEASES: u64 = 64;
 /// How many connections one lease may have: of the server's 300, so that no test can take them all.
@@ -95,7 +96,7 @@ pub struct PgSlice {
     baseline: Option<Baseline>,
     /// Stays open while the database is used again: no fork, no cold catalog cache.
     connection: Option<PgConnection>,
-    /// How many transactions were rolled back here since dead rows were looked for.
+    /// How many transactions were rolled back here.
     rollbacks: u32,
     /// As what the role was opened last, if nothing of that has changed since.
     opened: Option<Isolation>,
@@ -161,14 +162,15 @@ impl PgSlices {
             .await
     }
 
-    fn grant_of(&self, database: &str, user: String, password: String, isolation: Isolation, bare: bool) -> PgGrant {
+    fn grant_of(&self, database: &str, user: String, password: String, isolation: Isolation) -> PgGrant {
         PgGrant {
             address: self.address.clone(),
             database: database.to_owned(),
             user,
             password,
             isolation,
-            bare,
+            bare: false,
+            must_see_rollback: true,
         }
     }
 
@@ -223,7 +225,7 @@ impl PgSlices {
         )
     }
 
-    /// After a rollback that was seen, only stale clients and sequences are left to deal with: in one message, if all is as
+    /// Where changes aren't counted: after a rollback that was seen, only stale clients and sequences are left to deal with: in one message, if all is as
     /// it should be.
     async fn recycle_rolled_back(&self, slice: &mut PgSlice, content: &Content, locked: &str) -> Result<Recycled> {
         let database = slice.database.clone();
@@ -327,7 +329,10 @@ impl Slices for PgSlices {
             (Some(role), _) => (role.clone(), random_hex(24)),
             (None, Logins::UrlUser { user, password, .. }) => {
                 let (user, password) = (user.clone(), password.clone());
-                return Ok(self.grant_of(&slice.database, user, password, spec.isolation, slice.is_guest));
+                return Ok(PgGrant {
+                    bare: slice.is_guest,
+                    ..self.grant_of(&slice.database, user, password, spec.isolation)
+                });
             }
             (None, Logins::Own) => return Err(Error::new("a slice has no role")),
         };
@@ -362,7 +367,10 @@ impl Slices for PgSlices {
         }
         slice.role = Some(new.clone());
         slice.opened = Some(spec.isolation);
-        Ok(self.grant_of(&slice.database, new, password, spec.isolation, false))
+        Ok(PgGrant {
+            must_see_rollback: slice.baseline.is_none(),
+            ..self.grant_of(&slice.database, new, password, spec.isolation)
+        })
     }
 
     async fn recycle(&self, slice: &mut PgSlice, used: Used) -> Result<Recycled> {
@@ -372,17 +380,14 @@ impl Slices for PgSlices {
         let (locked, parked) = self.lock_out(&role);
         let content = self.content(slice);
         let recycled = match (content, slice.baseline.take()) {
-            (Some(content), baseline) if used == Used::RolledBack && slice.rollbacks < ROLLBACKS => {
-                let recycled = self.recycle_rolled_back(slice, &content, &locked).await?;
-                slice.baseline = baseline;
-                recycled
-            }
             (Some(content), Some(mut baseline)) => {
                 let connection = self.connection(slice).await?;
                 let is_back = baseline.recycle(connection, &content, &locked).await?;
-                slice.rollbacks = 0;
                 slice.baseline = Some(baseline);
                 if is_back { Recycled::Ready } else { Recycled::Gone }
+            }
+            (Some(content), None) if used == Used::RolledBack && slice.rollbacks < ROLLBACKS => {
+                self.recycle_rolled_back(slice, &content, &locked).await?
             }
             (Some(_) | None, _) => {
                 self.admin.run("failed to lock a lease's clients out", locked).await?;
@@ -471,7 +476,7 @@ impl PgSlices {
             password = literal(password),
         );
         self.admin.run("failed to make a role", made).await?;
-        Ok(self.grant_of(&slice.database, role, password.to_owned(), spec.isolation, false))
+        Ok(self.grant_of(&slice.database, role, password.to_owned(), spec.isolation))
     }
 }
 

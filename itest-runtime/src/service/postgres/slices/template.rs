@@ -28,7 +28,7 @@ impl PgSlices {
         );
         if let Logins::UrlUser { user, password, .. } = &self.logins {
             self.create(&database, "template0", None).await?;
-            return Ok(self.grant_of(&database, user.clone(), password.clone(), Isolation::Database, false));
+            return Ok(self.grant_of(&database, user.clone(), password.clone(), Isolation::Database));
         }
         let owner = &self.owner_role;
         let password = random_hex(24);
@@ -51,7 +51,7 @@ impl PgSlices {
             .run("failed to open a database to the builder", opened)
             .await?;
         let user = database.clone();
-        Ok(self.grant_of(&database, user, password, Isolation::Database, false))
+        Ok(self.grant_of(&database, user, password, Isolation::Database))
     }
 
     /// Closes a draft for good: from now on it is cloned.
@@ -71,7 +71,11 @@ impl PgSlices {
         }
         self.admin.end_sessions(&draft).await?;
         let mut connection = self.connect_to(&draft).await?;
-        let content = Arc::new(Content::read(&mut connection).await?);
+        let content = if self.recycles {
+            Content::read(&mut connection).await?
+        } else {
+            Content::read_sequences(&mut connection).await?
+        };
         let has_settings = self.admin.has_settings(&draft).await?;
         let _ = connection.close().await;
         self.admin.end_sessions(&draft).await?;
@@ -101,7 +105,7 @@ impl PgSlices {
             template,
             Template::Sealed {
                 database,
-                content,
+                content: Arc::new(content),
                 has_settings,
             },
         );
