@@ -21,7 +21,7 @@ pub(crate) async fn body(db: &PgPool) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Hands that many names to the suite's own macro.
+/// Hands that many names to the suite's own macro, after what else it is to be handed.
 macro_rules! tests {
     (20, $each:ident) => {
         $each! {
@@ -29,8 +29,9 @@ macro_rules! tests {
             t10 t11 t12 t13 t14 t15 t16 t17 t18 t19
         }
     };
-    (100, $each:ident) => {
+    (100, $each:ident $(, $more:ident)*) => {
         $each! {
+            $([$more])*
             t00 t01 t02 t03 t04 t05 t06 t07 t08 t09
             t10 t11 t12 t13 t14 t15 t16 t17 t18 t19
             t20 t21 t22 t23 t24 t25 t26 t27 t28 t29

@@ -73,6 +73,13 @@ impl Ground {
             .env("DATABASE_URL", &self.database_url)
     }
 
+    /// The pid of the warm supervisor.
+    pub(super) fn supervisor(&self) -> Option<String> {
+        let homes = fs::read_dir(self.dir.join("warm")).into_iter().flatten().flatten();
+        let mut states = homes.filter_map(|home| fs::read_to_string(home.path().join("state.json")).ok());
+        states.find_map(|state| supervisor_in(&state).map(str::to_owned))
+    }
+
     /// Has a command start a supervisor of its own: to be ended by [`Cold::end`].
     pub(super) fn cold<'a>(&self, command: &'a mut Command, cache: Cache) -> (Cold, &'a mut Command) {
         let home = self.dir.join("cold");

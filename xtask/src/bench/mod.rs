@@ -17,6 +17,7 @@ mod native;
 mod page;
 mod programs;
 mod report;
+mod soak;
 mod start;
 mod suites;
 
@@ -41,7 +42,10 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     }
     let mut report = Report::new(args.runs);
     let folder = Folder::create()?;
-    if args.has(Part::Native) || args.has(Part::Containers) {
+    if [Part::Native, Part::Containers, Part::Soak]
+        .iter()
+        .any(|part| args.has(*part))
+    {
         on_servers(&args, &folder, &mut report)?;
     }
     if args.has(Part::Build) {
@@ -79,7 +83,12 @@ fn on_servers(args: &Args, folder: &Folder, report: &mut Report) -> Result<()> {
     if let Some(containers) = &containers {
         containers.warm_up(&programs)?;
     }
-    for round in 1..=args.runs {
+    let rounds = if native.is_some() || containers.is_some() {
+        args.runs
+    } else {
+        0
+    };
+    for round in 1..=rounds {
         println!("bench: round {round} of {}", args.runs);
         if let Some((native, figures)) = native.as_ref().zip(report.native.as_mut()) {
             native.round(&programs, round, figures)?;
@@ -87,6 +96,10 @@ fn on_servers(args: &Args, folder: &Folder, report: &mut Report) -> Result<()> {
         if let Some((containers, figures)) = containers.as_ref().zip(report.containers.as_mut()) {
             containers.round(&programs, round, figures)?;
         }
+    }
+    drop((native, containers));
+    if args.has(Part::Soak) {
+        report.soak = Some(soak::measure(&programs, folder, args.pace)?);
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::line::{Line, root};
 
 /// Each is a test target of the package in `bench/`.
-const TARGETS: [&str; 8] = [
+const TARGETS: [&str; 9] = [
     "floor",
     "transaction",
     "database",
@@ -17,6 +17,7 @@ const TARGETS: [&str; 8] = [
     "timing",
     "by_hand",
     "server",
+    "soak",
 ];
 
 pub(super) struct Programs(Vec<(&'static str, PathBuf)>);

@@ -3,17 +3,19 @@
 mod build;
 mod containers;
 mod native;
+mod soak;
 mod suites;
 mod table;
 
 use super::build::Builds;
-use super::{containers as in_containers, native as on_processes};
+use super::{containers as in_containers, native as on_processes, soak as in_the_long_run};
 
 /// What was measured, and what wasn't: that is none.
 pub(super) struct Report {
     runs: usize,
     pub(super) native: Option<on_processes::Figures>,
     pub(super) containers: Option<in_containers::Figures>,
+    pub(super) soak: Option<in_the_long_run::Figures>,
     pub(super) build: Option<Builds>,
 }
 
@@ -23,6 +25,7 @@ impl Report {
             runs,
             native: None,
             containers: None,
+            soak: None,
             build: None,
         }
     }
@@ -35,6 +38,9 @@ impl Report {
         }
         if let Some(figures) = &self.containers {
             tables.extend(containers::tables_of(figures));
+        }
+        if let Some(figures) = &self.soak {
+            tables.push(("soak", soak::table_of(figures)));
         }
         if let Some(builds) = &self.build {
             tables.push(("build", build::table_of(builds)));
