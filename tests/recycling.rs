@@ -14,10 +14,12 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use tokio::runtime::Runtime;
 use workbench::{Workbench, pg_dump};
 
-/// How many random programs are run; `cargo xtask prove` sets it.
-fn count() -> u32 {
-    let asked = std::env::var("RECYCLING_PROGRAMS").ok();
-    asked.map_or(300, |count| count.parse().expect("RECYCLING_PROGRAMS is a number"))
+/// A number that `cargo xtask prove` sets.
+fn number(name: &str, otherwise: u32) -> u32 {
+    let asked = std::env::var(name).ok();
+    asked.map_or(otherwise, |count| {
+        count.parse().unwrap_or_else(|_| panic!("{name} is no number: {count}"))
+    })
 }
 
 /// A bench on this server, if there is what it takes.
@@ -37,9 +39,9 @@ fn random_programs_leave_nothing(url: Url<Postgres>) -> anyhow::Result<()> {
         return Ok(());
     };
     let config = Config {
-        cases: count(),
+        cases: number("RECYCLING_PROGRAMS", 300),
         failure_persistence: None,
-        max_shrink_iters: 400,
+        max_shrink_iters: number("RECYCLING_SHRINK", 400),
         ..Config::default()
     };
     let cell = RefCell::new(&mut bench);
@@ -90,6 +92,8 @@ programs! {
         "INSERT INTO plain (note) VALUES ('x')", "TRUNCATE plain, empty RESTART IDENTITY", "INSERT INTO plain (note) VALUES ('y')",
     ];
     an_analyzed_table_is_recycled: recycled, ["DELETE FROM plain WHERE id > 3", "ANALYZE plain"];
+    a_stale_generated_column_needs_another_database: rebuilt, ["DELETE FROM stale"];
+    what_inherits_stays_when_its_parent_is_restored: recycled, ["DELETE FROM ONLY parent"];
     a_rewritten_table_is_recycled: recycled, ["UPDATE plain SET note = 'x' || id", "VACUUM FULL plain", "REINDEX TABLE kinds"];
     a_schema_change_needs_another_database: rebuilt, ["ALTER TABLE plain ADD COLUMN more int"];
     a_database_that_was_made_a_template_goes: rebuilt, [

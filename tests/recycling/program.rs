@@ -138,6 +138,8 @@ const BEYOND_ROWS: Statements = &[
     (
         8,
         &[
+            "INSERT INTO stale VALUES ({a})",
+            "DELETE FROM stale WHERE id < {a}",
             "INSERT INTO stubborn VALUES ({a}, 's')",
             "DELETE FROM stubborn",
             "DELETE FROM columnless",

@@ -16,6 +16,12 @@ CREATE TABLE identified (
 );
 INSERT INTO identified (price, parent) VALUES (1.50, NULL), (2.25, 100), (3.75, 107), (1e7, 114);
 
+-- Its column would have another value if the row were written again.
+CREATE FUNCTION once() RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1';
+CREATE TABLE stale (id int PRIMARY KEY, made int GENERATED ALWAYS AS (once()) STORED);
+INSERT INTO stale VALUES (1), (2);
+CREATE OR REPLACE FUNCTION once() RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 2';
+
 CREATE TABLE kinds (
     id uuid PRIMARY KEY, f float8, g real, b bytea, j jsonb, a text[], m mood, p point3, i interval, d date, n positive,
     r int4range, bits bit(5), net inet, x xml, money money

@@ -102,7 +102,11 @@ impl Workbench {
         let clients = program::run(program, &options, &self.superuser).await;
         let mut slice = self.slice.take().context("it was leased")?;
         let recycled = self.slices.recycle(&mut slice, Used::Unknown).await;
+        let sessions = self.sessions(&database).await?;
         drop(clients);
+        if sessions > 0 {
+            bail!("{sessions} sessions of the last lease are still there");
+        }
         match recycled {
             Ok(Recycled::Ready) => self.recycled += 1,
             Ok(Recycled::Gone) => {
@@ -140,6 +144,17 @@ impl Workbench {
             );
         }
         Ok(())
+    }
+
+    async fn sessions(&self, database: &str) -> Result<i64> {
+        let mut connection = PgConnection::connect_with(&self.superuser).await?;
+        let theirs = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND usename <> current_user";
+        let sessions = sqlx::query_scalar(theirs)
+            .bind(database)
+            .fetch_one(&mut connection)
+            .await?;
+        connection.close().await?;
+        Ok(sessions)
     }
 
     async fn is_gone(&self, database: &str) -> Result<()> {

@@ -7,10 +7,11 @@ usage:
   cargo xtask demo [-- ARGS]     run the example's tests on real servers; ARGS go to cargo nextest
   cargo xtask test [-- ARGS]     run all tests, under nextest and under cargo test; ARGS go to both
   cargo xtask bench [ARGS]       measure what isolation costs; `cargo xtask bench --help` tells more
+  cargo xtask prove [ARGS]       run many random programs on recycled databases; `cargo xtask prove --help` tells more
   cargo xtask images [--fresh]   make container images of the servers from Debian's packages, without a registry
   cargo xtask ci [--keep-going]  run what CI runs; stop at the first failure unless told otherwise
 
-demo, test, bench and ci first see to what they need (database servers, cargo-nextest) and say what they install.
+demo, test, bench, prove and ci first see to what they need (database servers, cargo-nextest) and say what they install.
 A server's programs are looked for in PATH and the usual places, or where ITEST_POSTGRES_BIN, ITEST_REDIS_BIN and
 ITEST_MEMCACHED_BIN say. images needs a Docker engine that runs, and sees to mmdebstrap; it keeps images that are
 there and still made of the same things, unless told otherwise.";
@@ -21,6 +22,7 @@ pub(crate) enum Task {
     Demo { extra: Vec<String> },
     Test { extra: Vec<String> },
     Bench { args: Vec<String> },
+    Prove { args: Vec<String> },
     Images(Make),
     Ci(AfterFailure),
 }
@@ -49,6 +51,9 @@ pub(crate) fn parse(args: &[String]) -> Result<Task, String> {
     if subcommand == "bench" {
         return Ok(Task::Bench { args: rest.to_vec() });
     }
+    if subcommand == "prove" {
+        return Ok(Task::Prove { args: rest.to_vec() });
+    }
     let (own, extra) = match rest.iter().position(|arg| arg == "--") {
         Some(at) => (&rest[..at], Some(rest[at + 1..].to_vec())),
         None => (rest, None),
@@ -68,7 +73,7 @@ pub(crate) fn parse(args: &[String]) -> Result<Task, String> {
         "images" => parse_images(rest).map(Task::Images),
         "ci" => parse_ci(rest).map(Task::Ci),
         other => Err(format!(
-            "unknown subcommand `{other}`; the subcommands are `demo`, `test`, `bench`, `images` and `ci`"
+            "unknown subcommand `{other}`; the subcommands are `demo`, `test`, `bench`, `prove`, `images` and `ci`"
         )),
     }
 }

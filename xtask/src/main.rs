@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `bench`, `images` and `ci`.
+//! The project's own commands: `cargo xtask demo`, `test`, `bench`, `prove`, `images` and `ci`.
 //!
 //! A fresh clone needs nothing else: what the tests need of this machine is looked for, installed where that can be
 //! done without asking, and told otherwise.
@@ -14,6 +14,7 @@ mod install;
 mod line;
 mod look;
 mod need;
+mod prove;
 mod test;
 mod version;
 
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Task::Demo { extra } => demo::run(&extra),
         Task::Test { extra } => test::run(&extra),
         Task::Bench { args } => bench::run(&args),
+        Task::Prove { args } => prove::run(&args),
         Task::Images(Make::Missing) => images::ensure(),
         Task::Images(Make::Anew) => images::create(),
         Task::Ci(after_failure) => ci::run(after_failure),

@@ -128,21 +128,26 @@ impl Contract {
         self.terms == terms
     }
 
-    /// The query that ends all other sessions of the database and of the role, and counts those that were there. The view
-    /// `pg_stat_activity` would join two catalogs to say the same.
+    /// The query that ends all other sessions of the database and of the role, counts those that were there, and tells the
+    /// processes of all sessions. The view `pg_stat_activity` would join two catalogs to say the same.
     fn end_others(&self) -> String {
         format!(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_get_activity(NULL)
-             WHERE (datid = {} OR usesysid = {}) AND pid <> pg_backend_pid()",
+            "SELECT count(CASE WHEN (datid = {} OR usesysid = {}) AND pid <> pg_backend_pid()
+               THEN pg_terminate_backend(pid) END), string_agg(pid::text, ' ') FROM pg_stat_get_activity(NULL)",
             self.database, self.role
         )
     }
 }
 
+/// The query that tells the processes that are within a transaction. A session that is just beginning is in one from before its
+/// role is looked up, and appears among all sessions only afterwards.
+const IN_TRANSACTIONS: &str =
+    "SELECT string_agg(l.pid::text, ' ') FROM pg_lock_status() AS l WHERE l.locktype = 'virtualxid'";
+
 /// Prepares what [`after_all_are_gone`] runs: planning it each time would take longer than running it.
 pub(super) fn prepare(template: &Template, contract: &Contract) -> String {
     format!(
-        "PREPARE itest_others AS {}; PREPARE itest_seen AS SELECT ({}), {TERMS} WHERE d.oid = {} AND a.oid = {}",
+        "PREPARE itest_running AS {IN_TRANSACTIONS}; PREPARE itest_others AS {}; PREPARE itest_seen AS SELECT ({}), {TERMS} WHERE d.oid = {} AND a.oid = {}",
         contract.end_others(),
         template.counters,
         contract.database,
@@ -150,24 +155,34 @@ pub(super) fn prepare(template: &Template, contract: &Contract) -> String {
     )
 }
 
-/// In this order: what a session has counted is there once the session isn't.
-const LOOK: &str = "EXECUTE itest_others; EXECUTE itest_seen";
+/// In this order: a session that is beginning is running, or there already; what a session has counted is there once the
+/// session isn't.
+const LOOK: &str = "EXECUTE itest_running; EXECUTE itest_others; EXECUTE itest_seen";
 
 /// Runs `lock_out`, after which nobody new gets in, and ends all other sessions; when none is left, all that they counted has
 /// been flushed, and is told.
+///
+/// Who has been let in just before, and isn't yet among the sessions, is waited for.
 pub(super) async fn after_all_are_gone(connection: &mut PgConnection, lock_out: &str) -> Result<Seen> {
     let wanted = || "failed to look at a used database";
     let deadline = Instant::now() + ENDS;
     let mut next = format!("{lock_out}; {LOOK}");
+    let mut let_in: Option<Vec<u32>> = None;
     loop {
         let sql = std::mem::replace(&mut next, LOOK.to_owned());
         let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *connection).await;
         let rows = rows.context(wanted)?;
-        let [others, seen] = rows.as_slice() else {
+        let [running, others, seen] = rows.as_slice() else {
             return Err(Error::new("a used database told of itself what makes no sense"));
         };
         let left: i64 = others.try_get(0).context(wanted)?;
-        if left == 0 {
+        let sessions = pids(others.try_get(1).context(wanted)?);
+        let running = pids(running.try_get(0).context(wanted)?).into_iter();
+        let beginning: Vec<u32> = running.filter(|pid| !sessions.contains(pid)).collect();
+        // Whoever begins later is turned away.
+        let let_in = let_in.get_or_insert_with(|| beginning.clone());
+        let_in.retain(|pid| beginning.contains(pid));
+        if left == 0 && let_in.is_empty() {
             let counts: Option<&str> = seen.try_get(0).context(wanted)?;
             return Ok(Seen {
                 counts: read_counts(counts.unwrap_or_default())?,
@@ -175,10 +190,18 @@ pub(super) async fn after_all_are_gone(connection: &mut PgConnection, lock_out: 
             });
         }
         if Instant::now() > deadline {
-            return Err(Error::new(format!("{left} sessions of a used database don't end")));
+            return Err(Error::new(format!(
+                "{left} sessions of a used database don't end, and {} don't begin",
+                let_in.len()
+            )));
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+fn pids(list: Option<&str>) -> Vec<u32> {
+    let pids = list.unwrap_or_default().split(' ');
+    pids.filter_map(|pid| pid.parse().ok()).collect()
 }
 
 /// Of each relation its object id, then rows inserted, updated and deleted, then blocks.

@@ -216,17 +216,18 @@ impl PgSlices {
         Ok(())
     }
 
-    /// What renames a lease's role, so that nobody who knows its name gets in, and the new name.
+    /// What renames a lease's role, so that nobody who knows its name gets in, and the new name. It is committed before what
+    /// follows in the same message begins: whoever got in before is seen then.
     fn lock_out(&self, role: &str) -> (String, String) {
         let parked = self.next_name("p");
         (
-            format!("ALTER ROLE {} RENAME TO {}", ident(role), ident(&parked)),
+            format!("BEGIN; ALTER ROLE {} RENAME TO {}; COMMIT", ident(role), ident(&parked)),
             parked,
         )
     }
 
-    /// Where changes aren't counted: after a rollback that was seen, only stale clients and sequences are left to deal with: in one message, if all is as
-    /// it should be.
+    /// Where changes aren't counted: after a rollback that was seen, only stale clients and sequences are left to deal with.
+    /// In one message, if all is as it should be.
     async fn recycle_rolled_back(&self, slice: &mut PgSlice, content: &Content, locked: &str) -> Result<Recycled> {
         let database = slice.database.clone();
         let connection = self.connection(slice).await?;
