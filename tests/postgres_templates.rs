@@ -288,3 +288,26 @@ async fn a_connection_that_setup_keeps_holds_nobody_up(db: PgPool) -> anyhow::Re
     sqlx::query("SELECT 1").execute(&db).await?;
     Ok(())
 }
+
+/// `CREATE DATABASE … TEMPLATE` wouldn't copy them.
+async fn sets_its_database(db: PgPool) -> sqlx::Result<()> {
+    sqlx::raw_sql(
+        "DO $$ BEGIN
+           EXECUTE format('ALTER DATABASE %I SET search_path = app, public', current_database());
+           EXECUTE format('ALTER DATABASE %I SET application_name = %L', current_database(), 'it''s');
+         END $$; CREATE SCHEMA app",
+    )
+    .execute(&db)
+    .await
+    .map(drop)
+}
+
+#[integration(postgres(setup = sets_its_database))]
+async fn a_templates_database_settings_hold_in_its_slices(db: PgPool) -> sqlx::Result<()> {
+    let shown: (String, String) =
+        sqlx::query_as("SELECT current_setting('search_path'), current_setting('application_name')")
+            .fetch_one(&db)
+            .await?;
+    assert_eq!(shown, ("app, public".to_owned(), "it's".to_owned()));
+    Ok(())
+}

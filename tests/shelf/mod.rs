@@ -1,0 +1,130 @@
+//! A service without a server: its slices are numbers, and it notes what is made, taken and thrown away.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use itest::provider::{Endpoint, Recipe};
+use itest::service::{Common, LeaseName, PoolSpec, Recycled, Service, Sharing, Slices, TestContext, Used};
+use itest::spec::{Fingerprint, FingerprintBuilder};
+use itest::{Inject, Lease, Result};
+
+use crate::support::notes::note;
+
+/// Where it is: `external` wants a URL.
+pub(crate) const URL: &str = "shelf://nowhere/";
+
+/// `#[integration(shelf(board = "oak"))]`: tests with the same board share slices and a template.
+pub(crate) fn shelf() -> Shelf {
+    Shelf {
+        common: Common::default(),
+        board: None,
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Shelf {
+    common: Common,
+    board: Option<String>,
+}
+
+impl Shelf {
+    pub(crate) fn board(mut self, board: impl Into<String>) -> Self {
+        self.board = Some(board.into());
+        self
+    }
+}
+
+impl Service for Shelf {
+    const NAME: &'static str = "shelf";
+    type Server = ();
+    type Slice = Option<String>;
+    type Grant = u64;
+    type Slices = Books;
+    type Session = ();
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn server(&self, _: &TestContext) {}
+
+    fn slice(&self, _: &TestContext) -> Result<Option<String>> {
+        Ok(self.board.clone())
+    }
+
+    fn recipe((): &()) -> Recipe {
+        Recipe::default()
+    }
+
+    async fn connect((): &(), _: &Endpoint) -> Result<Books> {
+        Ok(Books::default())
+    }
+
+    fn url(number: &u64) -> Result<String> {
+        Ok(format!("{URL}{number}"))
+    }
+
+    async fn build(&self, _: &TestContext, _: &u64) -> Result<()> {
+        note("built", self.board.as_deref().unwrap_or_default());
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Books {
+    next: AtomicU64,
+}
+
+fn fingerprint(board: &str) -> Fingerprint {
+    FingerprintBuilder::new("board").text(board).finish()
+}
+
+impl Slices for Books {
+    type Spec = Option<String>;
+    type Grant = u64;
+    type Slice = u64;
+
+    fn pool(&self, board: &Option<String>) -> Result<PoolSpec> {
+        Ok(PoolSpec {
+            name: board.clone().unwrap_or_default(),
+            template: board.as_deref().map(fingerprint),
+            sharing: Sharing::Exclusive,
+        })
+    }
+
+    async fn make(&self, _: &Option<String>) -> Result<u64> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        note("made", number);
+        Ok(number)
+    }
+
+    async fn grant(&self, number: &mut u64, _: &Option<String>, _: &LeaseName) -> Result<u64> {
+        Ok(*number)
+    }
+
+    async fn recycle(&self, _: &mut u64, _: Used) -> Result<Recycled> {
+        Ok(Recycled::Ready)
+    }
+
+    async fn destroy(&self, number: u64) {
+        note("destroyed", number);
+    }
+
+    async fn begin_template(&self, _: &Option<String>) -> Result<u64> {
+        Ok(0)
+    }
+
+    async fn drop_template(&self, board: &Option<String>) {
+        note("dropped", board.as_deref().unwrap_or_default());
+    }
+}
+
+/// A slice's number.
+pub(crate) struct Number(pub(crate) u64);
+
+impl Inject for Number {
+    type Service = Shelf;
+
+    async fn inject(lease: &Lease<Shelf>) -> Result<Self> {
+        Ok(Self(*lease.grant()))
+    }
+}
