@@ -7,7 +7,7 @@ use sqlx::PgPool;
 
 macro_rules! each {
     ($($name:ident)*) => { $(
-        #[integration(postgres(migrations = "./migrations", database))]
+        #[integration(postgres(migrations = support::schema(), database))]
         async fn $name(db: PgPool) -> sqlx::Result<()> {
             support::body(&db).await
         }

@@ -1,5 +1,8 @@
 //! Servers for those who bring none of their own: tuned as every server of itest's is, and migrated.
 
+#[path = "support/schema.rs"]
+mod schema;
+
 use std::io::Read;
 
 use itest::integration;
@@ -8,8 +11,8 @@ use sqlx::{ConnectOptions, PgPool};
 /// Prints the version and the URLs of two databases, and holds these until stdin ends: one on the server that tests with itest
 /// use, the other on a server of its own, where more may be made.
 #[integration(
-    shared = postgres(migrations = "./migrations"),
-    own = postgres(migrations = "./migrations", dedicated)
+    shared = postgres(migrations = schema::schema()),
+    own = postgres(migrations = schema::schema(), dedicated)
 )]
 async fn hold(shared: PgPool, own: PgPool) -> Result<(), Box<dyn std::error::Error>> {
     let version: String = sqlx::query_scalar("SHOW server_version").fetch_one(&shared).await?;

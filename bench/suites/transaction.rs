@@ -7,7 +7,7 @@ use sqlx::PgPool;
 
 macro_rules! each {
     ($($name:ident)*) => { $(
-        #[integration(postgres(migrations = "./migrations", transaction))]
+        #[integration(postgres(migrations = support::schema(), transaction))]
         async fn $name(db: PgPool) -> sqlx::Result<()> {
             support::body(&db).await
         }

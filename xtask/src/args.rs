@@ -167,7 +167,10 @@ mod tests {
     #[test]
     fn a_mistake_is_named_with_what_is_valid() {
         for (line, parts) in [
-            ("tset", ["`tset`", "`demo`, `test`, `bench`, `images` and `ci`"]),
+            (
+                "tset",
+                ["`tset`", "`demo`, `test`, `bench`, `prove`, `images` and `ci`"],
+            ),
             ("test orders", ["`orders` of `test`", "cargo xtask test -- orders"]),
             ("ci --keepgoing", ["`--keepgoing` of `ci`", "`--keep-going`"]),
             ("images fresh", ["`fresh` of `images`", "`--fresh`"]),

@@ -1,11 +1,41 @@
 //! What the suites have in common: the tests' names, and the body that each of them has.
 
-use sqlx::PgPool;
+mod schema;
 
-/// Two inserts and a count, on one connection: of a pool with room for more, three queries in a row would open a second one,
+use std::time::{SystemTime, UNIX_EPOCH};
+
+#[allow(unused_imports, reason = "not every suite migrates")]
+pub(crate) use schema::schema;
+use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+
+/// Does what the bench asks for, on one connection: of a pool with room for more, three queries in a row would open a second one,
 /// as what they used is given back a moment later. That would make a `transaction`, which has one, look too good.
+#[allow(dead_code, reason = "not every suite uses a database")]
 pub(crate) async fn body(db: &PgPool) -> sqlx::Result<()> {
     let mut db = db.acquire().await?;
+    match std::env::var("BENCH_KIND").as_deref() {
+        Ok("read") => read(&mut db).await,
+        Ok("truncate") => truncate(&mut db).await,
+        Ok("ddl") => change_schema(&mut db).await,
+        Ok("write") | Err(_) => write(&mut db).await,
+        Ok(other) => panic!("BENCH_KIND is none of read, write, truncate and ddl: {other}"),
+    }
+}
+
+/// Three queries.
+async fn read(db: &mut PgConnection) -> sqlx::Result<()> {
+    for sql in [
+        "SELECT count(*) FROM orders WHERE customer_id = 1",
+        "SELECT count(*) FROM customers WHERE id < 100",
+        "SELECT max(id) FROM orders",
+    ] {
+        sqlx::query(sql).execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+/// Two inserts and a count.
+async fn write(db: &mut PgConnection) -> sqlx::Result<()> {
     let customer: i64 = sqlx::query_scalar("INSERT INTO customers (name) VALUES ('Ada') RETURNING id")
         .fetch_one(&mut *db)
         .await?;
@@ -18,6 +48,34 @@ pub(crate) async fn body(db: &PgPool) -> sqlx::Result<()> {
         .fetch_one(&mut *db)
         .await?;
     assert_eq!(orders, 1);
+    Ok(())
+}
+
+/// Empties two tables, and fills them a little.
+async fn truncate(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query("TRUNCATE customers RESTART IDENTITY CASCADE")
+        .execute(&mut *db)
+        .await?;
+    sqlx::query("INSERT INTO customers (name) VALUES ('Ada')")
+        .execute(&mut *db)
+        .await?;
+    sqlx::query("SELECT count(*) FROM customers")
+        .execute(db)
+        .await
+        .map(drop)
+}
+
+/// Makes a table and changes it. Where all tests share a database, its name has to be one that no other test takes.
+async fn change_schema(db: &mut PgConnection) -> sqlx::Result<()> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let table = format!("made_{}_{}", std::process::id(), now.as_nanos());
+    for sql in [
+        format!("CREATE TABLE {table} (id bigserial PRIMARY KEY, name text)"),
+        format!("ALTER TABLE {table} ADD COLUMN at timestamptz NOT NULL DEFAULT now()"),
+        format!("INSERT INTO {table} (name) VALUES ('Ada')"),
+    ] {
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut *db).await?;
+    }
     Ok(())
 }
 

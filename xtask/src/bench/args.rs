@@ -11,7 +11,7 @@ usage:
 
   --runs N      measure everything N times (5)
   --quick       measure once: to see that it works
-  --only PART   measure this part alone: `native`, `containers`, `soak` or `build` (all of them)
+  --only PART   measure this part alone: `native`, `kinds`, `containers`, `soak` or `build` (all of them)
   --write       put the tables into docs/performance.md; those of what was not measured stay";
 
 const RUNS: usize = 5;
@@ -30,6 +30,7 @@ pub(super) struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     Native,
+    Kinds,
     Containers,
     Soak,
     Build,
@@ -83,10 +84,11 @@ impl Part {
         match word.map(String::as_str) {
             Some("native") => Ok(Self::Native),
             Some("containers") => Ok(Self::Containers),
+            Some("kinds") => Ok(Self::Kinds),
             Some("soak") => Ok(Self::Soak),
             Some("build") => Ok(Self::Build),
             other => bail!(
-                "`--only {}` names no part of the bench; its parts are `native`, `containers`, `soak` and `build`",
+                "`--only {}` names no part of the bench; its parts are `native`, `kinds`, `containers`, `soak` and `build`",
                 other.unwrap_or_default()
             ),
         }

@@ -12,11 +12,13 @@ mod figures;
 mod folder;
 mod ground;
 mod janitor;
+mod kinds;
 mod machine;
 mod native;
 mod page;
 mod programs;
 mod report;
+mod schema;
 mod soak;
 mod start;
 mod suites;
@@ -42,7 +44,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     }
     let mut report = Report::new(args.runs);
     let folder = Folder::create()?;
-    if [Part::Native, Part::Containers, Part::Soak]
+    if [Part::Native, Part::Kinds, Part::Containers, Part::Soak]
         .iter()
         .any(|part| args.has(*part))
     {
@@ -98,6 +100,9 @@ fn on_servers(args: &Args, folder: &Folder, report: &mut Report) -> Result<()> {
         }
     }
     drop((native, containers));
+    if args.has(Part::Kinds) {
+        report.kinds = Some(kinds::measure(&programs, folder, args.runs, args.pace)?);
+    }
     if args.has(Part::Soak) {
         report.soak = Some(soak::measure(&programs, folder, args.pace)?);
     }

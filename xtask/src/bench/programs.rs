@@ -8,10 +8,11 @@ use anyhow::{Context, Result, bail};
 use crate::line::{Line, root};
 
 /// Each is a test target of the package in `bench/`.
-const TARGETS: [&str; 9] = [
+const TARGETS: [&str; 10] = [
     "floor",
     "transaction",
     "database",
+    "clone",
     "sqlx_test",
     "container_per_test",
     "timing",

@@ -2,19 +2,21 @@
 
 mod build;
 mod containers;
+mod kinds;
 mod native;
 mod soak;
 mod suites;
 mod table;
 
 use super::build::Builds;
-use super::{containers as in_containers, native as on_processes, soak as in_the_long_run};
+use super::{containers as in_containers, kinds as by_kind, native as on_processes, soak as in_the_long_run};
 
 /// What was measured, and what wasn't: that is none.
 pub(super) struct Report {
     runs: usize,
     pub(super) native: Option<on_processes::Figures>,
     pub(super) containers: Option<in_containers::Figures>,
+    pub(super) kinds: Option<by_kind::Figures>,
     pub(super) soak: Option<in_the_long_run::Figures>,
     pub(super) build: Option<Builds>,
 }
@@ -25,6 +27,7 @@ impl Report {
             runs,
             native: None,
             containers: None,
+            kinds: None,
             soak: None,
             build: None,
         }
@@ -38,6 +41,9 @@ impl Report {
         }
         if let Some(figures) = &self.containers {
             tables.extend(containers::tables_of(figures));
+        }
+        if let Some(figures) = &self.kinds {
+            tables.extend(kinds::tables_of(figures));
         }
         if let Some(figures) = &self.soak {
             tables.push(("soak", soak::table_of(figures)));

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use super::figures::Samples;
 use super::ground::Ground;
+use super::kinds::Kind;
 use super::programs::{Programs, passed};
 use crate::line::Line;
 
@@ -18,6 +19,7 @@ pub(super) enum Suite {
     Floor,
     Transaction,
     Database,
+    ClonePerTest,
     SqlxTest,
     ContainerPerTest,
 }
@@ -42,7 +44,7 @@ impl Suite {
     /// How many tests it has.
     pub(super) fn tests(self) -> u32 {
         match self {
-            Self::Floor | Self::Transaction | Self::Database | Self::SqlxTest => 100,
+            Self::Floor | Self::Transaction | Self::Database | Self::ClonePerTest | Self::SqlxTest => 100,
             // Each takes a second or more.
             Self::ContainerPerTest => 20,
         }
@@ -53,6 +55,7 @@ impl Suite {
             Self::Floor => "floor",
             Self::Transaction => "transaction",
             Self::Database => "database",
+            Self::ClonePerTest => "clone",
             Self::SqlxTest => "sqlx_test",
             Self::ContainerPerTest => "container_per_test",
         }
@@ -93,14 +96,29 @@ pub(super) fn round(
     round: usize,
     times: &mut Times,
 ) -> Result<()> {
+    let all: Vec<_> = suites.iter().map(|suite| (*suite, suite.tests())).collect();
+    let runners = [Runner::Nextest, Runner::CargoTest];
+    round_of_kind(ground, programs, &all, Kind::Write, &runners, round, times)
+}
+
+/// The same with tests of one kind, and with so many of each suite's.
+pub(super) fn round_of_kind(
+    ground: &Ground,
+    programs: &Programs,
+    suites: &[(Suite, u32)],
+    kind: Kind,
+    runners: &[Runner],
+    round: usize,
+    times: &mut Times,
+) -> Result<()> {
     let (last, first) = suites.split_at(round % suites.len());
-    for runner in [Runner::Nextest, Runner::CargoTest] {
-        for &suite in first.iter().chain(last) {
+    for &runner in runners {
+        for &(suite, tests) in first.iter().chain(last) {
             let time = match runner {
-                Runner::Nextest => under_nextest(ground, suite)?,
-                Runner::CargoTest => under_cargo_test(ground, programs, suite)?,
+                Runner::Nextest => under_nextest(ground, suite, tests, kind)?,
+                Runner::CargoTest => under_cargo_test(ground, programs, suite, tests, kind)?,
             };
-            let each = time.as_secs_f64() * 1000.0 / f64::from(suite.tests());
+            let each = time.as_secs_f64() * 1000.0 / f64::from(tests);
             times.0.push((suite, runner, each));
             sleep(SETTLE);
         }
@@ -108,8 +126,16 @@ pub(super) fn round(
     Ok(())
 }
 
+/// The beginnings of the names of so many tests: they are called `t00` to `t99`.
+fn filters(suite: Suite, tests: u32) -> Vec<String> {
+    if tests >= suite.tests() {
+        return Vec::new();
+    }
+    (0..tests / 10).map(|tens| format!("t{tens}")).collect()
+}
+
 /// What nextest itself says: without building and listing.
-fn under_nextest(ground: &Ground, suite: Suite) -> Result<Duration> {
+fn under_nextest(ground: &Ground, suite: Suite, tests: u32, kind: Kind) -> Result<Duration> {
     let args = [
         "nextest",
         "run",
@@ -119,16 +145,17 @@ fn under_nextest(ground: &Ground, suite: Suite) -> Result<Duration> {
         "--test",
         suite.target(),
     ];
-    let mut command = Line::cargo(args).command();
-    let output = passed(ground.warm(&mut command))?;
+    let mut command = Line::cargo(args).args(&filters(suite, tests)).command();
+    let output = passed(ground.warm(&mut command).env("BENCH_KIND", kind.name()))?;
     let said = String::from_utf8_lossy(&output.stderr);
-    let seconds = summary(&said, suite.tests()).with_context(|| format!("nextest told no time:\n{said}"))?;
+    let seconds = summary(&said, tests).with_context(|| format!("nextest told no time:\n{said}"))?;
     Ok(Duration::from_secs_f64(seconds))
 }
 
 /// The test binary itself: what `cargo test` does after it has seen that nothing is to be built.
-fn under_cargo_test(ground: &Ground, programs: &Programs, suite: Suite) -> Result<Duration> {
+fn under_cargo_test(ground: &Ground, programs: &Programs, suite: Suite, tests: u32, kind: Kind) -> Result<Duration> {
     let mut command = programs.command(suite.target());
+    command.args(filters(suite, tests)).env("BENCH_KIND", kind.name());
     let began = Instant::now();
     passed(ground.warm(&mut command))?;
     Ok(began.elapsed())

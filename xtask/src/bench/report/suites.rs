@@ -15,9 +15,11 @@ pub(super) fn table_of(times: &Times, suites: &[Suite]) -> String {
         let columns = [Runner::Nextest, Runner::CargoTest].map(|runner| {
             let to_floor = match suite {
                 Suite::Floor => "1".to_owned(),
-                Suite::Transaction | Suite::Database | Suite::SqlxTest | Suite::ContainerPerTest => {
-                    times.to_floor(*suite, runner).with_range()
-                }
+                Suite::Transaction
+                | Suite::Database
+                | Suite::ClonePerTest
+                | Suite::SqlxTest
+                | Suite::ContainerPerTest => times.to_floor(*suite, runner).with_range(),
             };
             [times.each(*suite, runner).with_range(), to_floor]
         });
@@ -34,6 +36,7 @@ fn name(suite: Suite) -> &'static str {
         Suite::Floor => "floor: one shared database, plain sqlx",
         Suite::Transaction => "itest, `transaction`",
         Suite::Database => "itest, `database`",
+        Suite::ClonePerTest => "a clone of a template each",
         Suite::SqlxTest => "`#[sqlx::test]`",
         Suite::ContainerPerTest => "testcontainers, a container each (20 tests)",
     }

@@ -1,0 +1,104 @@
+//! What tests of each kind take on schemas of each size, in each suite.
+
+use anyhow::Result;
+
+use super::args::Pace;
+use super::figures::Samples;
+use super::folder::Folder;
+use super::ground::Ground;
+use super::programs::Programs;
+use super::schema::Schema;
+use super::suites::{self, Runner, Suite, Times};
+
+/// What a test does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Read,
+    Write,
+    Truncate,
+    Ddl,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 4] = [Self::Write, Self::Read, Self::Truncate, Self::Ddl];
+
+    /// In `BENCH_KIND`, and in the page's markers.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Truncate => "truncate",
+            Self::Ddl => "ddl",
+        }
+    }
+
+    /// The floor is low for small writes alone, and that is what most tests are.
+    fn runners(self) -> &'static [Runner] {
+        match self {
+            Self::Write => &[Runner::Nextest, Runner::CargoTest],
+            Self::Read | Self::Truncate | Self::Ddl => &[Runner::Nextest],
+        }
+    }
+}
+
+/// Suites with as many tests as are enough to tell what one takes.
+pub(super) const SUITES: [(Suite, u32); 5] = [
+    (Suite::Floor, 100),
+    (Suite::Transaction, 100),
+    (Suite::Database, 100),
+    (Suite::ClonePerTest, 40),
+    (Suite::SqlxTest, 20),
+];
+
+#[derive(Debug, Default)]
+pub(super) struct Figures(Vec<(Schema, Kind, Times)>);
+
+impl Figures {
+    fn times(&self, schema: Schema, kind: Kind) -> Option<&Times> {
+        let mut all = self.0.iter();
+        all.find_map(|(of, what, times)| ((*of, *what) == (schema, kind)).then_some(times))
+    }
+
+    /// In milliseconds.
+    pub(super) fn each(&self, schema: Schema, kind: Kind, suite: Suite, runner: Runner) -> Samples {
+        self.times(schema, kind)
+            .map(|times| times.each(suite, runner))
+            .unwrap_or_default()
+    }
+
+    pub(super) fn to_floor(&self, schema: Schema, kind: Kind, suite: Suite, runner: Runner) -> Samples {
+        self.times(schema, kind)
+            .map(|times| times.to_floor(suite, runner))
+            .unwrap_or_default()
+    }
+}
+
+pub(super) fn measure(programs: &Programs, folder: &Folder, runs: usize, pace: Pace) -> Result<Figures> {
+    let schemas: &[Schema] = match pace {
+        Pace::Quick => &Schema::ALL[..2],
+        Pace::Full => &Schema::ALL,
+    };
+    let mut figures = Figures::default();
+    for (index, schema) in schemas.iter().enumerate() {
+        println!("bench: {}", schema.name());
+        let migrations = folder.join(&format!("schema-{index}"));
+        schema.write(&migrations)?;
+        let settings = vec![
+            ("ITEST_PROVIDER", "native".to_owned()),
+            ("BENCH_SCHEMA", migrations.display().to_string()),
+        ];
+        let ground = Ground::prepare(programs, folder.join(&format!("kinds-{index}")), settings)?;
+        for kind in Kind::ALL {
+            let mut times = Times::default();
+            // What is there after the first round is kept: every template, and every program in memory.
+            for round in 0..=runs {
+                if round == 1 {
+                    times = Times::default();
+                }
+                suites::round_of_kind(&ground, programs, &SUITES, kind, kind.runners(), round, &mut times)?;
+            }
+            figures.0.push((*schema, kind, times));
+        }
+    }
+    Ok(figures)
+}
