@@ -95,6 +95,9 @@ programs! {
     a_stale_generated_column_needs_another_database: rebuilt, ["DELETE FROM stale"];
     what_inherits_stays_when_its_parent_is_restored: recycled, ["DELETE FROM ONLY parent"];
     a_rewritten_table_is_recycled: recycled, ["UPDATE plain SET note = 'x' || id", "VACUUM FULL plain", "REINDEX TABLE kinds"];
+    counters_that_were_reset_are_not_believed: rebuilt, ["DELETE FROM plain", "vanish", "reset counters"];
+    a_trigger_that_always_fires_needs_another_database: rebuilt, ["DELETE FROM stubborn"];
+    a_granted_right_needs_another_database: rebuilt, ["GRANT SELECT ON plain TO PUBLIC"];
     a_schema_change_needs_another_database: rebuilt, ["ALTER TABLE plain ADD COLUMN more int"];
     a_database_that_was_made_a_template_goes: rebuilt, [
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I IS_TEMPLATE true', current_database()); END $$",

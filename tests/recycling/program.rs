@@ -305,13 +305,17 @@ fn step(statements: &[Statements], reset: u32) -> impl Strategy<Value = Step> + 
     ]
 }
 
-/// The steps of a program that one client runs.
+/// The steps of a program that one client runs, with words for what isn't SQL.
 pub(crate) fn by_one(statements: &[&str]) -> Program {
-    let run = |sql: &&str| Step::Run {
-        client: 0,
-        sql: (*sql).to_owned(),
+    let step = |sql: &&str| match *sql {
+        "vanish" => Step::Vanish { client: 0 },
+        "reset counters" => Step::ResetCounters,
+        sql => Step::Run {
+            client: 0,
+            sql: sql.to_owned(),
+        },
     };
-    statements.iter().map(run).collect()
+    statements.iter().map(step).collect()
 }
 
 /// Runs a program to its end, and leaves its clients connected, as they are.

@@ -108,7 +108,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "generated columns are believed",
         SEEDS,
         "differ.await.unwrap_or(true)",
-        "differ.await.is_err() && false",
+        "differ.await.unwrap_or(true) && false",
     ),
     mutant(
         "the last lease's clients get in",
