@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use super::acquire::{self, Acquired};
+use super::cpu::{self, Cpu};
 use super::folder::Folder;
 use super::ground::Ground;
 use super::machine;
@@ -21,6 +22,7 @@ pub(super) struct Figures {
     pub(super) suites: Times,
     pub(super) starts: Starts,
     pub(super) acquired: Acquired,
+    pub(super) cpu: Cpu,
 }
 
 impl Native {
@@ -47,6 +49,7 @@ impl Native {
     pub(super) fn round(&self, programs: &Programs, round: usize, figures: &mut Figures) -> Result<()> {
         suites::round(&self.ground, programs, &Suite::ANYWHERE, round, &mut figures.suites)?;
         start::round(&self.ground, programs, &mut figures.starts)?;
-        acquire::round(&self.ground, programs, &mut figures.acquired)
+        acquire::round(&self.ground, programs, &mut figures.acquired)?;
+        cpu::round(&self.ground, programs, &mut figures.cpu)
     }
 }

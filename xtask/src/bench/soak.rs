@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail};
 use super::args::Pace;
 use super::folder::Folder;
 use super::ground::Ground;
+use super::processes::{Processes, children};
 use super::programs::{Programs, passed};
 use super::suites::Runner;
 use crate::line::Line;
@@ -168,18 +169,11 @@ struct Meter {
 
 impl Meter {
     fn of(ground: &Ground) -> Result<Self> {
-        let supervisor = ground.supervisor().context("the supervisor's state can't be read")?;
-        let of_supervisor = children(&supervisor).into_iter();
-        let mut servers = of_supervisor.filter_map(|pid| Some((data_folder(&pid)?, pid)));
-        // The one that tests share, and not the one that was leased to those without itest.
-        let url = ground.floor_url.replace("%2F", "/").replace("%2D", "-");
-        let is_shared = |data: &Path| {
-            data.parent()
-                .is_some_and(|place| url.contains(&place.display().to_string()))
-        };
-        let (data, server) = servers
-            .find(|(data, _)| is_shared(data))
-            .context("the supervisor has no PostgreSQL server")?;
+        let Processes {
+            supervisor,
+            server,
+            data,
+        } = Processes::of(ground)?;
         Ok(Self {
             supervisor: Path::new("/proc").join(supervisor),
             server,
@@ -228,24 +222,6 @@ impl Meter {
             },
         }
     }
-}
-
-fn children(parent: &str) -> Vec<String> {
-    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
-    all.filter_map(|entry| {
-        let pid = entry.file_name().into_string().ok()?;
-        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
-        let (_, rest) = stat.rsplit_once(") ")?;
-        (rest.split(' ').nth(1)? == parent).then_some(pid)
-    })
-    .collect()
-}
-
-/// What follows `-D` in a PostgreSQL server's command line.
-fn data_folder(pid: &str) -> Option<PathBuf> {
-    let line = fs::read_to_string(Path::new("/proc").join(pid).join("cmdline")).ok()?;
-    let mut args = line.split('\0').skip_while(|arg| *arg != "-D");
-    args.nth(1).map(PathBuf::from)
 }
 
 /// By the numbers that the server gave them.

@@ -50,7 +50,7 @@ impl Suite {
         }
     }
 
-    fn target(self) -> &'static str {
+    pub(super) fn target(self) -> &'static str {
         match self {
             Self::Floor => "floor",
             Self::Transaction => "transaction",

@@ -57,8 +57,20 @@ impl Followed {
                 .since(since)
                 .build();
             let mut lines = std::pin::pin!(self.engine.docker.logs(&self.id, Some(options)));
-            while let Some(Ok(line)) = lines.next().await {
-                let _ = file.write_all(&[self.prefix.as_bytes(), &line.into_bytes()].concat());
+            let broken = loop {
+                match lines.next().await {
+                    Some(Ok(line)) => {
+                        let _ = file.write_all(&[self.prefix.as_bytes(), &line.into_bytes()].concat());
+                    }
+                    Some(Err(_)) => break true,
+                    None => break false,
+                }
+            };
+            if broken && is_running(&self.engine, &self.id).await {
+                // The connection broke, not the container.
+                since = i32::try_from(unix_seconds()).unwrap_or(0);
+                tokio::time::sleep(LOOK).await;
+                continue;
             }
             let how = end_of(&self.engine, &self.id).await;
             if !self.may_pause || !comes_back(&self.engine, &self.id).await {
@@ -97,6 +109,12 @@ async fn end_of(engine: &Engine, id: &str) -> String {
         129..=159 => format!("signal: {}", code - 128),
         _ => format!("exit code: {code}"),
     }
+}
+
+async fn is_running(engine: &Engine, id: &str) -> bool {
+    let inspected = within(engine.docker.inspect_container(id, None::<InspectContainerOptions>)).await;
+    let state = inspected.ok().and_then(|inspected| inspected.state);
+    state.is_some_and(|state| state.running == Some(true))
 }
 
 /// Waits until a stopped container runs again; no if it is gone.

@@ -3,17 +3,19 @@
 use super::table::{self, table};
 use super::{suites, verdict};
 use crate::bench::acquire::Acquired;
+use crate::bench::cpu::{Cpu, Shares};
 use crate::bench::figures::{Samples, digits};
 use crate::bench::native::Figures;
 use crate::bench::start::Starts;
 use crate::bench::suites::{Runner, Suite};
 
 /// Each with the name of its place in the page.
-pub(super) fn tables_of(figures: &Figures, runs: usize) -> [(&'static str, String); 4] {
+pub(super) fn tables_of(figures: &Figures, runs: usize) -> [(&'static str, String); 5] {
     [
         ("machine", machine(figures, runs)),
         ("aims", aims(figures)),
         ("suites", suites::table_of(&figures.suites, &Suite::ANYWHERE)),
+        ("cpu", cpu(&figures.cpu)),
         ("waits", waits(figures)),
     ]
 }
@@ -25,19 +27,35 @@ fn machine(figures: &Figures, runs: usize) -> String {
 }
 
 fn aims(figures: &Figures) -> String {
-    let to_floor = |runner| figures.suites.to_floor(Suite::Transaction, runner).median();
+    let to_floor = |suite, runner| figures.suites.to_floor(suite, runner).median();
+    let to_sqlx_test = |runner| {
+        let of = |suite| figures.suites.each(suite, runner).median();
+        of(Suite::SqlxTest) / of(Suite::Database)
+    };
     let aims = [
         (
-            "a test in `transaction`, under nextest",
-            to_floor(Runner::Nextest),
+            "a test in `database`, under nextest",
+            to_floor(Suite::Database, Runner::Nextest),
+            1.3,
+            "× the floor",
+        ),
+        (
+            "a test in `database`, under `cargo test`",
+            to_floor(Suite::Database, Runner::CargoTest),
             1.5,
             "× the floor",
         ),
         (
-            "a test in `transaction`, under `cargo test`",
-            to_floor(Runner::CargoTest),
-            1.5,
+            "a test in `transaction`, under nextest",
+            to_floor(Suite::Transaction, Runner::Nextest),
+            1.2,
             "× the floor",
+        ),
+        (
+            "a test in `database`, under nextest, beside `#[sqlx::test]`",
+            1.0 / to_sqlx_test(Runner::Nextest),
+            0.1,
+            "× that",
         ),
         (
             "acquiring a slice that is ready",
@@ -67,6 +85,35 @@ fn aims(figures: &Figures) -> String {
                 format!("{} {unit}", digits(measured)),
                 verdict(measured, limit).to_owned(),
             ]
+        }),
+    )
+}
+
+fn cpu(cpu: &Cpu) -> String {
+    let rows = [
+        ("floor", &cpu.floor),
+        ("itest, `transaction`", &cpu.transaction),
+        ("itest, `database`", &cpu.database),
+    ];
+    table(
+        &[
+            "processor's time, ms a test",
+            "all",
+            "PostgreSQL",
+            "test process",
+            "supervisor",
+        ],
+        rows.into_iter().map(|(name, shares)| {
+            let Shares {
+                test,
+                server,
+                supervisor,
+                all,
+            } = shares;
+            [name.to_owned()]
+                .into_iter()
+                .chain([all, server, test, supervisor].map(Samples::with_range))
+                .collect()
         }),
     )
 }
