@@ -22,7 +22,8 @@ pub(super) fn tables_of(figures: &Figures) -> Vec<(&'static str, String)> {
 }
 
 fn table_of(figures: &Figures, kind: Kind, runner: Runner) -> String {
-    let rows = Schema::ALL.into_iter().map(|schema| {
+    let measured = |schema: &Schema| !figures.each(*schema, kind, Suite::Floor, runner).median().is_nan();
+    let rows = Schema::ALL.into_iter().filter(measured).map(|schema| {
         let columns = SUITES.iter().map(|(suite, _)| match suite {
             Suite::Floor => figures.each(schema, kind, *suite, runner).with_range() + " ms",
             _ => {
