@@ -76,7 +76,7 @@ impl Templates {
         Some(Leaving {
             templates: self,
             template,
-            _leaving: leaving,
+            _gone: leaving,
         })
     }
 }
@@ -85,7 +85,7 @@ impl Templates {
 pub(super) struct Leaving<'a> {
     templates: &'a Templates,
     template: Fingerprint,
-    _leaving: watch::Sender<()>,
+    _gone: watch::Sender<()>,
 }
 
 impl Leaving<'_> {

@@ -103,9 +103,8 @@ pub(super) fn plan(
             }
             Some(Kind::Table { seed }) => match seed {
                 _ if rewritten.contains(oid) => continue,
-                Seed::None => How::Refill,
                 Seed::Rows { .. } | Seed::Unknown if since.updated + since.deleted == 0 => How::DeleteNew,
-                Seed::Rows { .. } => How::Refill,
+                Seed::None | Seed::Rows { .. } => How::Refill,
                 Seed::Unknown => return Plan::Rebuild(format!("the rows of {} are not kept", name(template, *oid))),
             },
             Some(Kind::Fixed) | None => return Plan::Rebuild(format!("{} changed", name(template, *oid))),
@@ -114,7 +113,7 @@ pub(super) fn plan(
     }
     for oid in rewritten {
         match kind(template, oid) {
-            Some(Kind::Table { seed: Seed::Unknown }) | Some(Kind::Fixed) => {
+            Some(Kind::Table { seed: Seed::Unknown } | Kind::Fixed) => {
                 return Plan::Rebuild(format!("{} was written anew", name(template, oid)));
             }
             Some(Kind::Table { .. }) => restoration.tables.push((oid, How::Refill)),

@@ -91,6 +91,8 @@ enum Template {
 pub struct PgSlice {
     database: String,
     role: Option<String>,
+    /// What the role is called if renaming it failed.
+    former_role: Option<String>,
     template: Option<Fingerprint>,
     /// What it has to be once more; none if it is not used twice.
     baseline: Option<Baseline>,
@@ -109,6 +111,7 @@ impl PgSlice {
         Self {
             database,
             role,
+            former_role: None,
             template,
             baseline: None,
             connection: None,
@@ -379,6 +382,7 @@ impl Slices for PgSlices {
             return Ok(Recycled::Gone);
         };
         let (locked, parked) = self.lock_out(&role);
+        (slice.role, slice.former_role) = (Some(parked), Some(role));
         let content = self.content(slice);
         let recycled = match (content, slice.baseline.take()) {
             (Some(content), Some(mut baseline)) => {
@@ -395,7 +399,7 @@ impl Slices for PgSlices {
                 Recycled::Gone
             }
         };
-        slice.role = Some(parked);
+        slice.former_role = None;
         if self.ended.fetch_add(1, Ordering::Relaxed) % LEASES == LEASES - 1 {
             self.admin.vacuum_shared().await;
         }
@@ -409,17 +413,15 @@ impl Slices for PgSlices {
         if let Some(connection) = slice.connection {
             let _ = connection.close().await;
         }
-        let dropped = match self.admin.drop_database(&slice.database).await {
-            Ok(()) => match &slice.role {
-                Some(role) => {
-                    self.admin
-                        .run("failed to drop a role", format!("DROP ROLE IF EXISTS {}", ident(role)))
-                        .await
-                }
-                None => Ok(()),
-            },
-            Err(error) => Err(error),
+        let dropped = async {
+            self.admin.drop_database(&slice.database).await?;
+            for role in slice.role.iter().chain(&slice.former_role) {
+                let drop = format!("DROP ROLE IF EXISTS {}", ident(role));
+                self.admin.run("failed to drop a role", drop).await?;
+            }
+            Ok::<_, Error>(())
         };
+        let dropped = dropped.await;
         if let Err(error) = dropped {
             tracing::warn!(%error, database = slice.database, "a slice could not be removed");
         }
