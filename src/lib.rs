@@ -346,7 +346,7 @@
 //!
 //! ```
 //! use itest::provider::{Endpoint, Launch, NativeRecipe, Program, Recipe};
-//! use itest::service::{Common, LeaseName, PoolSpec, Recycled, Service, Sharing, Slices, TestContext, Used};
+//! use itest::service::{Common, LeaseName, PoolSpec, Recycled, Service, Slices, TestContext, Used};
 //! use itest::{Context, Error, Result, Url, integration};
 //!
 //! /// What the attribute calls.
@@ -431,7 +431,7 @@
 //!     type Slice = ();
 //!
 //!     fn pool(&self, (): &()) -> Result<PoolSpec> {
-//!         Ok(PoolSpec { name: "prefixes".into(), template: None, sharing: Sharing::Exclusive })
+//!         Ok(PoolSpec::exclusive("prefixes"))
 //!     }
 //!
 //!     async fn make(&self, (): &()) -> Result<()> {

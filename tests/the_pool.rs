@@ -92,3 +92,34 @@ async fn what_nobody_uses_goes_when_there_is_much_of_it() {
     assert_eq!(built.last().map(String::as_str), Some("board 0"));
     guests.end_supervisors(Signal::TERM).await;
 }
+
+#[tokio::test]
+async fn a_template_that_changes_between_two_runs_replaces_the_old_one() {
+    let mut guests = guests();
+    for (board, dropped) in [
+        ("oak: old", vec![]),
+        ("elm: old", vec![]),
+        ("oak: old", vec![]),
+        ("oak: new", vec!["oak: old"]),
+        ("ash", vec!["oak: old"]),
+        ("elm: new", vec!["oak: old", "elm: old"]),
+    ] {
+        guests = guests.with("SHELF_BOARD", board);
+        guests.pass_as_a_run("takes_one_of_a_board").await;
+        until_noted(&guests, "dropped", dropped.len()).await;
+        assert_eq!(guests.notes("dropped"), dropped, "{board}");
+    }
+    assert_eq!(
+        guests.notes("built"),
+        ["oak: old", "elm: old", "oak: new", "ash", "elm: new"]
+    );
+
+    // Within one run all live side by side.
+    for board in ["fir: old", "fir: new", "fir: old"] {
+        guests = guests.with("SHELF_BOARD", board);
+        guests.pass("takes_one_of_a_board").await;
+    }
+    assert_eq!(guests.notes("dropped").len(), 2);
+    assert_eq!(guests.notes("built").len(), 7);
+    guests.end_supervisors(Signal::TERM).await;
+}

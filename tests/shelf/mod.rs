@@ -1,5 +1,7 @@
 //! A service without a server: its slices are numbers, and it notes what is made, taken and thrown away.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use itest::provider::{Endpoint, Recipe};
@@ -72,10 +74,17 @@ impl Service for Shelf {
 #[derive(Debug, Default)]
 pub(crate) struct Books {
     next: AtomicU64,
+    boards: Mutex<HashMap<Fingerprint, String>>,
 }
 
 fn fingerprint(board: &str) -> Fingerprint {
     FingerprintBuilder::new("board").text(board).finish()
+}
+
+/// What comes before the colon: `oak: new` replaces `oak: old`.
+fn kind(board: &str) -> Option<Fingerprint> {
+    let (kind, _) = board.split_once(':')?;
+    Some(FingerprintBuilder::new("kind of board").text(kind).finish())
 }
 
 impl Slices for Books {
@@ -87,6 +96,7 @@ impl Slices for Books {
         Ok(PoolSpec {
             name: board.clone().unwrap_or_default(),
             template: board.as_deref().map(fingerprint),
+            source: board.as_deref().and_then(kind),
             sharing: Sharing::Exclusive,
         })
     }
@@ -109,12 +119,15 @@ impl Slices for Books {
         note("destroyed", number);
     }
 
-    async fn begin_template(&self, _: &Option<String>) -> Result<u64> {
+    async fn begin_template(&self, board: &Option<String>) -> Result<u64> {
+        let board = board.clone().unwrap_or_default();
+        self.boards.lock().unwrap().insert(fingerprint(&board), board);
         Ok(0)
     }
 
-    async fn drop_template(&self, board: &Option<String>) {
-        note("dropped", board.as_deref().unwrap_or_default());
+    async fn drop_template(&self, template: &Fingerprint) {
+        let boards = self.boards.lock().unwrap();
+        note("dropped", boards.get(template).map_or("", String::as_str));
     }
 }
 

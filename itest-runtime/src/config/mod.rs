@@ -19,6 +19,8 @@ pub(crate) struct Config {
     pub(crate) data_dir: Option<PathBuf>,
     /// Where prepared data directories are kept between runs.
     pub(crate) cache_dir: Option<PathBuf>,
+    /// How long templates are kept between runs.
+    pub(crate) keep_templates: Duration,
     /// How long an idle supervisor stays.
     pub(crate) linger: Duration,
     /// How long a failing test's slice is kept.
@@ -71,6 +73,8 @@ impl Config {
             dir: None,
             data_dir: None,
             cache_dir: None,
+            // What a migration took from its day, such as a partition for the month, is not forever right.
+            keep_templates: Duration::from_hours(7 * 24),
             // At a desk the next run finds everything warm; in CI there is no next run.
             linger: if in_ci { Duration::ZERO } else { Duration::from_secs(30) },
             keep: None,

@@ -16,6 +16,7 @@ const KEYS: &[&str] = &[
     "dir",
     "data_dir",
     "cache_dir",
+    "keep_templates",
     "server_user",
     "image_prefix",
 ];
@@ -113,6 +114,7 @@ impl Setting {
             "dir" => config.dir = Some(self.path()?),
             "data_dir" => config.data_dir = Some(self.path()?),
             "cache_dir" => config.cache_dir = Some(self.path()?),
+            "keep_templates" => config.keep_templates = self.duration()?,
             "server_user" => config.server_user = Some(self.value.clone()),
             // An empty one says that there is none: a person's variable over a project's file.
             "image_prefix" if self.value.is_empty() => config.image_prefix = None,

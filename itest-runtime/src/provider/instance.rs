@@ -113,6 +113,24 @@ impl Instance {
         }
     }
 
+    /// Whether its data may be kept for the next server to begin with.
+    pub(crate) fn may_be_kept(&self) -> bool {
+        match self {
+            #[cfg(feature = "native")]
+            Self::Native(server) => server.may_be_kept(),
+            _ => false,
+        }
+    }
+
+    /// Ends the server, keeps its data if it may, and removes what it had.
+    pub(crate) async fn stop_and_keep(&self) {
+        match self {
+            #[cfg(feature = "native")]
+            Self::Native(server) => server.stop_and_keep().await,
+            _ => self.stop().await,
+        }
+    }
+
     /// Ends the server and removes what it had.
     pub(crate) async fn stop(&self) {
         match self {

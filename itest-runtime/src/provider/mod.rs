@@ -61,6 +61,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) dedicated: bool,
     /// Eight hexadecimal digits that name this use of the server, on every machine.
     pub(crate) owner: &'a str,
+    /// Under which name the data of its server may be kept for later ones; none if it may not.
+    pub(crate) keep_as: Option<&'a str>,
     /// The run that asks: what failed once isn't tried again in the same run.
     pub(crate) run: ProcessId,
     /// How long the start may take.
@@ -148,7 +150,7 @@ async fn start_docker(ask: &Ask<'_>, recipe: Recipe, _: &DockerWish) -> Result<(
 #[cfg(feature = "native")]
 async fn start_native(ask: &Ask<'_>, recipe: Recipe, wish: &NativeWish) -> Result<Started> {
     let recipe = native::recipe_of(ask.name, recipe)?;
-    let (server, place) = native::start(ask.name, recipe, wish, ask.around).await?;
+    let (server, place) = native::start(ask, recipe, wish).await?;
     Ok(Started {
         instance: Instance::Native(server),
         about: "a process of this machine".to_owned(),

@@ -8,8 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{LeaseName, PoolSpec, Recycled, Slices, Used};
+use super::{KeptTemplate, LeaseName, PoolSpec, Recycled, Slices, Used};
 use crate::error::{Context, Result};
+use crate::spec::Fingerprint;
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(crate) type AnySlice = Box<dyn Any + Send + Sync>;
@@ -28,7 +29,9 @@ pub(crate) trait ErasedSlices: Send + Sync {
     fn begin_template<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, Result<Value>>;
     fn seal_template<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, Result<()>>;
     fn abandon_template<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, ()>;
-    fn drop_template<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, ()>;
+    fn drop_template<'a>(&'a self, template: &'a Fingerprint) -> BoxFuture<'a, ()>;
+    fn kept_templates(&self) -> Vec<KeptTemplate>;
+    fn leave_templates(&self) -> BoxFuture<'_, bool>;
     fn owns_line(&self, grant: &Value, line: &str) -> bool;
     fn mark_log<'a>(&'a self, mark: &'a str) -> BoxFuture<'a, bool>;
     fn clear(&self) -> BoxFuture<'_, ()>;
@@ -92,12 +95,16 @@ where
         })
     }
 
-    fn drop_template<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            if let Ok(spec) = parse(spec) {
-                self.0.drop_template(&spec).await;
-            }
-        })
+    fn drop_template<'a>(&'a self, template: &'a Fingerprint) -> BoxFuture<'a, ()> {
+        Box::pin(self.0.drop_template(template))
+    }
+
+    fn kept_templates(&self) -> Vec<KeptTemplate> {
+        self.0.kept_templates()
+    }
+
+    fn leave_templates(&self) -> BoxFuture<'_, bool> {
+        Box::pin(self.0.leave_templates())
     }
 
     fn owns_line(&self, grant: &Value, line: &str) -> bool {

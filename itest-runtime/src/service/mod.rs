@@ -41,6 +41,7 @@ pub(crate) fn builtin_drivers() -> Vec<Driver> {
 
 use std::future::Future;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -216,9 +217,22 @@ pub trait Slices: Send + Sync + 'static {
     }
 
     /// Removes a finished template that no slice is made of any more.
-    fn drop_template(&self, spec: &Self::Spec) -> impl Future<Output = ()> + Send {
-        let _ = spec;
+    fn drop_template(&self, template: &Fingerprint) -> impl Future<Output = ()> + Send {
+        let _ = template;
         async {}
+    }
+
+    /// The templates that were there already when the server started, as an earlier supervisor left them. By default none
+    /// ever are.
+    fn kept_templates(&self) -> Vec<KeptTemplate> {
+        Vec::new()
+    }
+
+    /// Removes all but the finished templates, as the server's data is about to be kept for the next supervisor: there they
+    /// are in [`Slices::kept_templates`]. Nothing else will be asked of this server. False, as by default, if there is
+    /// nothing new to be kept, or anything else might stay.
+    fn leave_templates(&self) -> impl Future<Output = bool> + Send {
+        async { false }
     }
 
     /// Whether a line of the server's log is about this lease.
@@ -247,6 +261,9 @@ pub struct PoolSpec {
     pub name: String,
     /// The template that must be there first.
     pub template: Option<Fingerprint>,
+    /// What the template is made of, by name and not by content: once one is made of the same that says something else now,
+    /// the older one goes.
+    pub source: Option<Fingerprint>,
     /// Whether a slice serves one lease at a time.
     pub sharing: Sharing,
 }
@@ -257,9 +274,21 @@ impl PoolSpec {
         Self {
             name: name.into(),
             template: None,
+            source: None,
             sharing: Sharing::Exclusive,
         }
     }
+}
+
+/// A template that an earlier supervisor left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptTemplate {
+    /// As in [`PoolSpec::template`].
+    pub template: Fingerprint,
+    /// As in [`PoolSpec::source`].
+    pub source: Option<Fingerprint>,
+    /// When it was built.
+    pub built: SystemTime,
 }
 
 /// How many leases a slice serves at a time.

@@ -223,9 +223,8 @@ impl One {
                 ))
                 .await;
             }
-            let building = template::ensure(&server, template, &request.slice, self.anchor, |blank| {
-                self.build(blank)
-            });
+            let wanted = (template, pool.source.as_ref());
+            let building = template::ensure(&server, wanted, &request.slice, self.anchor, |blank| self.build(blank));
             _stays = Some(building.await?);
         }
         let log_offset = server.instance.log_length();

@@ -114,6 +114,8 @@ struct Supervisor {
     lifetime: Lifetime,
     next_number: AtomicU64,
     start_timeout: Duration,
+    /// How long templates are kept between runs.
+    keep_templates: Duration,
 }
 
 impl Supervisor {
@@ -150,6 +152,7 @@ impl Supervisor {
             lifetime: Lifetime::new(settings.linger),
             next_number: AtomicU64::new(1),
             start_timeout: settings.start_timeout,
+            keep_templates: settings.keep_templates,
             home,
         };
         #[cfg(feature = "docker")]

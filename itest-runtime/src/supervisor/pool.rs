@@ -237,16 +237,17 @@ impl Pool {
 
     /// Whether there is nothing in it, and nobody wants anything of it.
     pub(super) fn is_deserted(&self) -> bool {
+        self.is_idle() && self.state().ready.is_empty()
+    }
+
+    /// Whether nobody has or wants anything of it.
+    pub(super) fn is_idle(&self) -> bool {
         let state = self.state();
-        state.held + state.coming + state.ready.len() + state.waiting.len() == 0 && !self.shared.initialized()
+        state.held + state.coming + state.waiting.len() == 0 && !self.shared.initialized()
     }
 
     pub(super) fn template(&self) -> Option<&Fingerprint> {
         self.template.as_ref()
-    }
-
-    pub(super) fn spec(&self) -> &Value {
-        &self.spec
     }
 }
 

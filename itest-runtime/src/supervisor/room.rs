@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::pool::Pool;
 use super::server::Server;
+use super::template::Leaving;
+use crate::os::ProcessId;
 use crate::spec::Fingerprint;
 
 /// Idle slices of one server, of all pools together. A blank PostgreSQL database takes 7 MB.
@@ -39,12 +41,29 @@ impl Server {
             .templates
             .claim_idle(templates, |template| self.is_unused(template))
         {
-            let spec = self.forget_pools(template.fingerprint());
             tracing::debug!(template = %template.fingerprint(), is_scarce, "an idle template is removed");
-            if let Some(spec) = spec {
-                self.slices.drop_template(&spec).await;
-            }
+            self.drop_template(template).await;
         }
+    }
+
+    /// Removes what was built of `source` in earlier runs, now that it is `template`.
+    pub(super) async fn drop_outdated(&self, template: &Fingerprint, source: &Fingerprint, anchor: ProcessId) {
+        let is_idle = |other: &Fingerprint| self.pools_of(other).iter().all(|pool| pool.is_idle());
+        while let Some(outdated) = self.templates.claim_outdated(template, source, anchor, is_idle) {
+            tracing::info!(template = %outdated.fingerprint(), by = %template, "a template is replaced");
+            for pool in self.pools_of(outdated.fingerprint()) {
+                while let Some(slice) = pool.take_idle() {
+                    self.slices.destroy(slice).await;
+                }
+            }
+            self.drop_template(outdated).await;
+        }
+    }
+
+    async fn drop_template(&self, template: Leaving<'_>) {
+        self.pools()
+            .retain(|_, pool| pool.template() != Some(template.fingerprint()));
+        self.slices.drop_template(template.fingerprint()).await;
     }
 
     /// The pool whose idle slices go next, and how many of them, if there are more than `most` in all.
@@ -59,23 +78,12 @@ impl Server {
 
     /// Whether no slice of a template is there or wanted, so that nobody would miss it.
     fn is_unused(&self, template: &Fingerprint) -> bool {
-        let pools = self.pools();
-        pools
-            .values()
-            .filter(|pool| pool.template() == Some(template))
-            .all(|pool| pool.is_deserted())
+        self.pools_of(template).iter().all(|pool| pool.is_deserted())
     }
 
-    /// Forgets the pools of a template; tells how its slices were asked for.
-    fn forget_pools(&self, template: &Fingerprint) -> Option<serde_json::Value> {
-        let mut spec = None;
-        self.pools().retain(|_, pool| {
-            let goes = pool.template() == Some(template);
-            if goes {
-                spec = Some(pool.spec().clone());
-            }
-            !goes
-        });
-        spec
+    fn pools_of(&self, template: &Fingerprint) -> Vec<Arc<Pool>> {
+        let pools = self.pools();
+        let of_template = pools.values().filter(|pool| pool.template() == Some(template));
+        of_template.cloned().collect()
     }
 }

@@ -97,8 +97,18 @@ impl Server {
         let _ = self.death.set(Error::new(format!("{} was stopped", self.service)));
         // An external server may have gone before us.
         let _ = tokio::time::timeout(CLEAR, self.clear()).await;
+        let began = Instant::now();
+        let leaves = tokio::time::timeout(CLEAR, self.leave()).await;
         self.pools().clear();
-        self.instance.stop().await;
+        if leaves != Ok(true) {
+            return self.instance.stop().await;
+        }
+        self.instance.stop_and_keep().await;
+        tracing::info!(
+            service = self.service,
+            ms = began.elapsed().as_millis(),
+            "templates were kept for the next server"
+        );
     }
 }
 
@@ -114,10 +124,23 @@ impl Server {
     async fn clear(&self) {
         self.slices.clear().await;
         if self.instance.is_external() {
-            let mut background = std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
-            while background.join_next().await.is_some() {}
+            self.finish_background().await;
             self.slices.clear().await;
         }
+    }
+
+    /// Removes all but templates where those are kept for later; tells whether they can be.
+    async fn leave(&self) -> bool {
+        if !self.instance.may_be_kept() {
+            return false;
+        }
+        self.finish_background().await;
+        self.slices.leave_templates().await
+    }
+
+    async fn finish_background(&self) {
+        let mut background = std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
+        while background.join_next().await.is_some() {}
     }
 }
 
@@ -234,9 +257,9 @@ impl Servers {
         };
         retire_past_runs(&mut starts);
         starts.insert(key.clone(), entry);
-        let (supervisor, request) = (supervisor.clone(), request.clone());
+        let (supervisor, key, request) = (supervisor.clone(), key.clone(), request.clone());
         tokio::spawn(async move {
-            let outcome = start_server(&supervisor, &request, anchor, &say).await;
+            let outcome = start_server(&supervisor, &key, &request, anchor, &say).await;
             if let Ok(server) = &outcome {
                 tokio::spawn(watch_over(server.clone()));
             }
@@ -301,6 +324,7 @@ async fn watch_over(server: Arc<Server>) {
 
 async fn start_server(
     supervisor: &Supervisor,
+    key: &Fingerprint,
     request: &Request,
     anchor: ProcessId,
     progress: &Progress,
@@ -309,11 +333,15 @@ async fn start_server(
     let began = Instant::now();
     // Each use of a server has a name of its own: two specs may lead to one external server.
     let owner = random_hex(4);
+    // Runs of one workspace follow each other, so nobody else is at what is kept by these names.
+    let keeps = !request.dedicated && !request.once_per_run && !supervisor.keep_templates.is_zero();
+    let keep_as = keeps.then(|| format!("{}-{}", supervisor.home.key(), key.short(12)));
     let mut start = 1;
     let ask = Ask {
         name: driver.name(),
         dedicated: request.dedicated,
         owner: &owner,
+        keep_as: keep_as.as_deref(),
         run: anchor,
         patience: supervisor.start_timeout,
         progress,
@@ -351,12 +379,22 @@ async fn start_server(
         about,
         "server is ready"
     );
+    let templates = Templates::default();
+    for kept in slices.kept_templates() {
+        let is_old = kept.built.elapsed().is_ok_and(|age| age > supervisor.keep_templates);
+        if is_old {
+            slices.drop_template(&kept.template).await;
+        } else {
+            tracing::info!(template = %kept.template, "a template was kept");
+            templates.adopt(kept);
+        }
+    }
     Ok(Arc::new(Server {
         service: request.service.clone(),
         owner,
         slices,
         instance,
-        templates: Templates::default(),
+        templates,
         pools: Mutex::default(),
         background: Mutex::default(),
         death: OnceLock::new(),

@@ -19,6 +19,7 @@ pub(crate) struct Settings {
     pub(super) start_timeout: Duration,
     pub(super) server_user: Option<String>,
     cache_dir: Option<PathBuf>,
+    pub(super) keep_templates: Duration,
     /// The program as the client knows it: its file may have been replaced since that was started.
     pub(super) exe: ExeStamp,
 }
@@ -41,6 +42,7 @@ impl Settings {
             start_timeout: config.start_timeout,
             server_user: config.server_user.clone(),
             cache_dir: config.cache_dir.clone(),
+            keep_templates: config.keep_templates,
             exe: ExeStamp::own().clone(),
         })
     }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::server::Server;
 use crate::error::{Error, Result};
 use crate::os::ProcessId;
+use crate::service::KeptTemplate;
 use crate::spec::Fingerprint;
 
 #[derive(Default)]
@@ -23,6 +24,9 @@ enum State {
         /// Tests that are about to get a slice of it.
         users: usize,
         last_used: Instant,
+        source: Option<Fingerprint>,
+        /// The run that used it last, if any of this supervisor's did.
+        run: Option<ProcessId>,
     },
     /// The tests of one run are told the same failure; the next run tries anew.
     Failed(Error, ProcessId),
@@ -40,8 +44,10 @@ impl Templates {
     fn claim(&self, template: &Fingerprint, anchor: ProcessId) -> Claim {
         let mut states = self.states();
         match states.get_mut(template) {
-            Some(State::Ready { users, last_used }) => {
-                (*users, *last_used) = (*users + 1, Instant::now());
+            Some(State::Ready {
+                users, last_used, run, ..
+            }) => {
+                (*users, *last_used, *run) = (*users + 1, Instant::now(), Some(anchor));
                 Claim::Ready
             }
             Some(State::Failed(error, failed)) if *failed == anchor => Claim::Failed(error.clone()),
@@ -56,9 +62,11 @@ impl Templates {
     /// Takes the template that was used the longest ago away from whoever would ask for it now, if there are more than `most`;
     /// of those that `is_unused`.
     pub(super) fn claim_idle(&self, most: usize, is_unused: impl Fn(&Fingerprint) -> bool) -> Option<Leaving<'_>> {
-        let mut states = self.states();
+        let states = self.states();
         let ready = states.iter().filter_map(|(template, state)| match state {
-            State::Ready { users: 0, last_used } => Some((*last_used, template)),
+            State::Ready {
+                users: 0, last_used, ..
+            } => Some((*last_used, template)),
             State::Ready { .. } | State::Building(_) | State::Failed(..) => None,
         });
         let mut ready: Vec<_> = ready.collect();
@@ -71,13 +79,54 @@ impl Templates {
             .map(|(_, template)| template)
             .find(|template| is_unused(template))?
             .clone();
+        Some(self.leave(states, template))
+    }
+
+    /// Takes a template away that says what `source` said in earlier runs, where `template` says it now; of those that
+    /// `is_unused`.
+    pub(super) fn claim_outdated(
+        &self,
+        template: &Fingerprint,
+        source: &Fingerprint,
+        anchor: ProcessId,
+        is_unused: impl Fn(&Fingerprint) -> bool,
+    ) -> Option<Leaving<'_>> {
+        let states = self.states();
+        let is_outdated = |state: &State| match state {
+            State::Ready {
+                users: 0,
+                source: Some(other),
+                run,
+                ..
+            } => other == source && run.is_none_or(|run| run != anchor && !run.is_alive()),
+            State::Ready { .. } | State::Building(_) | State::Failed(..) => false,
+        };
+        let outdated = states
+            .iter()
+            .find(|(other, state)| *other != template && is_outdated(state) && is_unused(other))
+            .map(|(other, _)| other.clone())?;
+        Some(self.leave(states, outdated))
+    }
+
+    fn leave(&self, mut states: MutexGuard<'_, HashMap<Fingerprint, State>>, template: Fingerprint) -> Leaving<'_> {
         let (leaving, over) = watch::channel(());
         states.insert(template.clone(), State::Building(over));
-        Some(Leaving {
+        Leaving {
             templates: self,
             template,
             _gone: leaving,
-        })
+        }
+    }
+
+    /// Takes note of a template that was there when the server started.
+    pub(super) fn adopt(&self, kept: KeptTemplate) {
+        let state = State::Ready {
+            users: 0,
+            last_used: Instant::now(),
+            source: kept.source,
+            run: None,
+        };
+        self.states().insert(kept.template, state);
     }
 }
 
@@ -121,11 +170,11 @@ enum Claim {
     Build(watch::Sender<()>),
 }
 
-/// Returns when the template is ready; it stays as long as the answer lives. `build` has the caller's test build it in a blank slice; if that test dies meanwhile,
-/// this future is dropped, and the next who waits builds it.
+/// Returns when the template of `pool` is ready; it stays as long as the answer lives. `build` has the caller's test build it
+/// in a blank slice; if that test dies meanwhile, this future is dropped, and the next who waits builds it.
 pub(super) async fn ensure<F>(
     server: &Arc<Server>,
-    template: &Fingerprint,
+    (template, source): (&Fingerprint, Option<&Fingerprint>),
     spec: &Value,
     anchor: ProcessId,
     build: impl FnOnce(Value) -> F,
@@ -163,7 +212,13 @@ where
             site.close(State::Ready {
                 users: 1,
                 last_used: Instant::now(),
+                source: source.cloned(),
+                run: Some(anchor),
             });
+            if let Some(source) = source.cloned() {
+                let (outdated_on, template) = (server.clone(), template.clone());
+                server.spawn(async move { outdated_on.drop_outdated(&template, &source, anchor).await });
+            }
             Ok(in_use())
         }
         Err(error) => {

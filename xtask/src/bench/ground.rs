@@ -83,11 +83,14 @@ impl Ground {
     /// Has a command start a supervisor of its own: to be ended by [`Cold::end`].
     pub(super) fn cold<'a>(&self, command: &'a mut Command, cache: Cache) -> (Cold, &'a mut Command) {
         let home = self.dir.join("cold");
-        let cache = match cache {
-            Cache::Full => self.dir.join("cache"),
+        let folder = match cache {
+            Cache::Full | Cache::WithTemplates => self.dir.join("cache"),
             Cache::Empty => home.join("cache"),
         };
-        let command = set(command, &self.settings, &home.join("s"), &cache);
+        let command = set(command, &self.settings, &home.join("s"), &folder);
+        if cache == Cache::WithTemplates {
+            command.env("ITEST_KEEP_TEMPLATES", "1h");
+        }
         (Cold { home }, command)
     }
 }
@@ -102,11 +105,14 @@ impl Drop for Ground {
     }
 }
 
-/// Whether what `initdb` makes has been kept from an earlier start.
+/// What has been kept from an earlier start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cache {
-    Full,
     Empty,
+    /// What `initdb` makes.
+    Full,
+    /// Templates besides, from the second time on.
+    WithTemplates,
 }
 
 /// A supervisor of one measurement's own.
@@ -141,6 +147,7 @@ fn set<'a>(command: &'a mut Command, settings: &Settings, home: &Path, cache: &P
         .env("ITEST_DIR", home)
         .env("ITEST_CACHE_DIR", cache)
         .env("ITEST_LINGER", "0")
+        .env("ITEST_KEEP_TEMPLATES", "0")
         .envs(settings.iter().map(|(name, value)| (name, value)))
 }
 

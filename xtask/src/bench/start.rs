@@ -22,6 +22,8 @@ pub(super) struct Starts {
     pub(super) cold: Samples,
     /// The same, and the template is built.
     pub(super) cold_migrated: Samples,
+    /// The same, and an earlier supervisor has left it.
+    pub(super) cold_kept: Samples,
     pub(super) warm: Samples,
     pub(super) warm_migrated: Samples,
 }
@@ -32,6 +34,10 @@ pub(super) fn round(ground: &Ground, programs: &Programs, starts: &mut Starts) -
     starts
         .cold_migrated
         .add_time(cold(ground, programs, MIGRATED, Cache::Full)?);
+    cold(ground, programs, MIGRATED, Cache::WithTemplates)?;
+    starts
+        .cold_kept
+        .add_time(cold(ground, programs, MIGRATED, Cache::WithTemplates)?);
     // The first one may be told to wait for a slice, as no suite uses blank ones.
     warm(ground, programs, BLANK)?;
     starts.warm.add_time(warm(ground, programs, BLANK)?);

@@ -1,6 +1,7 @@
 //! Native: a throw-away server process from the binaries on this machine.
 
 mod find;
+mod kept;
 mod prepare;
 mod user;
 
@@ -10,7 +11,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -18,15 +19,18 @@ use tokio::sync::watch;
 
 use super::log::Log;
 use super::recipe::{DeathSignal, NativeRecipe, Place};
-use super::{Recipe, Surroundings};
+use super::{Ask, Recipe};
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
 use crate::os::{self, ProcessId, Signal};
 use crate::spec::NativeWish;
+use kept::Kept;
 use user::ServerUser;
 
 /// The shortest limit on the path of a Unix socket among the systems we run on (macOS: 104 with the final zero).
 const SOCKET_PATH_LIMIT: usize = 103;
+/// How long a server may take to put its data in order.
+const IN_ORDER: Duration = Duration::from_secs(10);
 /// Room for the socket's own name, such as `/.s.PGSQL.65535`.
 const SOCKET_NAME_ROOM: usize = 16;
 
@@ -39,8 +43,17 @@ pub(crate) struct NativeServer {
     log: Log,
     sweep: Option<fn(&Place)>,
     stop_signal: Signal,
-    ended: watch::Receiver<Option<String>>,
-    prepared: Option<PathBuf>,
+    ended: watch::Receiver<Option<End>>,
+    prepared: Option<Kept>,
+    /// How its data comes to be worth being kept, and where.
+    keep: Option<(Signal, Kept)>,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone)]
+struct End {
+    how: String,
+    in_order: bool,
 }
 
 /// Takes the native recipe, if there is one.
@@ -57,12 +70,8 @@ pub(crate) fn recipe_of(name: &str, recipe: Recipe) -> Result<NativeRecipe> {
 }
 
 /// Starts a process. Whether it is ready is for the service to find out.
-pub(crate) async fn start(
-    name: &str,
-    recipe: NativeRecipe,
-    wish: &NativeWish,
-    around: &Surroundings,
-) -> Result<(NativeServer, Place)> {
+pub(crate) async fn start(ask: &Ask<'_>, recipe: NativeRecipe, wish: &NativeWish) -> Result<(NativeServer, Place)> {
+    let (name, around) = (ask.name, ask.around);
     let program = find::find(name, &recipe.program, wish.bin.as_deref()).await?;
     let user = ServerUser::choose(recipe.refuses_root, around.server_user.as_deref())?;
     let dir = create_dir(&around.roots.data_root(wish.data_dir.as_deref())?, name, user)?;
@@ -73,11 +82,20 @@ pub(crate) async fn start(
         password: random_hex(24),
         version: program.version.major(),
     };
-    let prepared = match &recipe.prepare {
-        Some(prepare) => prepare::prepare(prepare, &program, &place, user, &around.cache_dir).await?,
+    let (prepared, keep) = match &recipe.prepare {
+        Some(prepare) => {
+            let fresh = Kept::new(&around.cache_dir, &prepare::name_of(prepare, &program));
+            let keep = recipe.keep_signal.zip(ask.keep_as);
+            let keep = keep.map(|(signal, name)| (signal_of(signal), fresh.with(name)));
+            let lived_in = keep.as_ref().map(|(_, kept)| kept);
+            (
+                prepare::prepare(prepare, &program, &place, user, lived_in, &fresh).await?,
+                keep,
+            )
+        }
         None => {
             create_private_dir(&place.data, user)?;
-            None
+            (None, None)
         }
     };
     let launch = (recipe.launch)(&place);
@@ -107,11 +125,10 @@ pub(crate) async fn start(
     let pid = child.id().unwrap_or_default();
     let (tell, ended) = watch::channel(None);
     tokio::spawn(async move {
-        let how = match child.wait().await {
-            Ok(status) => status.to_string(),
-            Err(error) => error.to_string(),
-        };
-        tell.send_replace(Some(how));
+        let status = child.wait().await;
+        let in_order = status.as_ref().is_ok_and(ExitStatus::success);
+        let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+        tell.send_replace(Some(End { how, in_order }));
     });
     let server = NativeServer {
         process: ProcessId::of(pid),
@@ -122,6 +139,7 @@ pub(crate) async fn start(
         stop_signal: signal_of(recipe.death_signal),
         ended,
         prepared,
+        keep,
     };
     Ok((server, place))
 }
@@ -144,16 +162,35 @@ impl NativeServer {
     pub(crate) async fn ended(&self) -> String {
         let mut ended = self.ended.clone();
         match ended.wait_for(Option::is_some).await {
-            Ok(how) => how.clone().unwrap_or_default(),
+            Ok(end) => end.as_ref().map(|end| end.how.clone()).unwrap_or_default(),
             Err(_) => "it is not known how".to_owned(),
         }
     }
 
     /// Drops the prepared data that this server started from: it may be what is wrong with it.
     pub(crate) fn distrust_prepared(&self) -> bool {
-        self.prepared
-            .as_ref()
-            .is_some_and(|path| fs::remove_dir_all(path).is_ok())
+        self.prepared.as_ref().is_some_and(|kept| kept.remove().is_ok())
+    }
+
+    pub(crate) fn may_be_kept(&self) -> bool {
+        self.keep.is_some() && self.ended.borrow().is_none()
+    }
+
+    /// Has the server put its data in order, and keeps that for later ones.
+    pub(crate) async fn stop_and_keep(&self) {
+        if let Some((signal, keep)) = &self.keep
+            && self.ended.borrow().is_none()
+        {
+            os::send_signal(self.pid, *signal);
+            let _ = tokio::time::timeout(IN_ORDER, self.ended()).await;
+            let in_order = self.ended.borrow().as_ref().is_some_and(|end| end.in_order);
+            let (keep, data) = (keep.clone(), self.place.data.clone());
+            let kept = tokio::task::spawn_blocking(move || if in_order { keep.pack(&data) } else { Ok(()) });
+            if let Ok(Err(error)) = kept.await {
+                tracing::warn!(%error, "a server's data was not kept");
+            }
+        }
+        self.stop().await;
     }
 
     pub(crate) async fn stop(&self) {
@@ -201,6 +238,7 @@ fn inherit_little(command: &mut Command) {
 fn signal_of(signal: DeathSignal) -> Signal {
     match signal {
         DeathSignal::Term => Signal::TERM,
+        DeathSignal::Int => Signal::INT,
         DeathSignal::Quit => Signal::QUIT,
         DeathSignal::Kill => Signal::KILL,
     }

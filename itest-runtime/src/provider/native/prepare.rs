@@ -1,53 +1,46 @@
-//! Makes a server's data folder, and keeps a copy for the next time: `initdb` takes 0.6 to 1 s, copying 0.1 s.
+//! Makes a server's data folder: of what is kept, or anew.
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use super::find::Found;
+use super::kept::Kept;
 use super::user::ServerUser;
 use crate::error::{Context, Error, Result};
-use crate::naming::random_hex;
 use crate::os::{self, Signal};
 use crate::provider::recipe::{Place, Prepare};
 use crate::spec::FingerprintBuilder;
 
 const FREE_SPACE: &str = "free some space, or set ITEST_DATA_DIR to a folder that has it (256 MB are plenty)";
 
-/// How the ending of a copy begins that isn't complete.
-const DRAFT: &str = "draft-";
-/// No copy takes that long.
-const OLD: Duration = Duration::from_mins(10);
-
-/// Fills the data folder; answers with the kept copy that it came from, if it came from one.
+/// Fills the data folder, with what an earlier server left if there is any; answers with the kept copy that it came from, if
+/// it came from one.
 pub(super) async fn prepare(
     prepare: &Prepare,
     server: &Found,
     place: &Place,
     user: ServerUser,
-    cache_dir: &Path,
-) -> Result<Option<PathBuf>> {
-    let kept = cache_dir.join(format!("{}-{}", prepare.program, key(prepare, server)));
-    let (from, to) = (kept.clone(), place.data.clone());
-    if kept.is_dir() {
-        let copied = in_background(move || copy(&from, &to, user)).await;
+    lived_in: Option<&Kept>,
+    fresh: &Kept,
+) -> Result<Option<Kept>> {
+    for kept in lived_in.into_iter().chain([fresh]).filter(|kept| kept.is_there()) {
+        let (from, to) = (kept.clone(), place.data.clone());
+        let copied = in_background(move || from.unpack(&to, user)).await;
         match copied {
-            Ok(()) => return Ok(Some(kept)),
+            Ok(()) => return Ok(Some(kept.clone())),
             Err(error) if is_disk_full(&error.to_string()) => return Err(error.hint(FREE_SPACE)),
             // A copy that can't be read is made anew.
             Err(error) => {
                 tracing::warn!(%error, "dropping a prepared data folder");
-                let _ = fs::remove_dir_all(&kept);
+                let _ = kept.remove();
                 let _ = fs::remove_dir_all(&place.data);
             }
         }
     }
     run(prepare, server, place, user).await?;
-    let from = place.data.clone();
-    let keep = in_background(move || keep(&from, &kept)).await;
-    if let Err(error) = keep {
+    let (from, kept) = (place.data.clone(), fresh.clone());
+    if let Err(error) = in_background(move || kept.pack(&from)).await {
         tracing::warn!(%error, "failed to keep a prepared data folder");
     }
     Ok(None)
@@ -63,13 +56,14 @@ async fn in_background<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Sen
         .unwrap_or_else(|error| Err(Error::new(error)))
 }
 
-fn key(prepare: &Prepare, server: &Found) -> String {
+/// What a prepared data folder is kept as.
+pub(super) fn name_of(prepare: &Prepare, server: &Found) -> String {
     let mut key = FingerprintBuilder::new("prepared");
     key.text(&server.said).bytes(server.real.as_os_str().as_encoded_bytes());
     for args in (prepare.tries)(Path::new("")) {
         key.json(&args);
     }
-    key.finish().short(16).to_owned()
+    format!("{}-{}", prepare.program, key.finish().short(16))
 }
 
 async fn run(prepare: &Prepare, server: &Found, place: &Place, user: ServerUser) -> Result<()> {
@@ -99,56 +93,4 @@ async fn run(prepare: &Prepare, server: &Found, place: &Place, user: ServerUser)
         let _ = fs::remove_dir_all(&place.data);
     }
     Err(failure)
-}
-
-/// Puts a copy into the cache at once or not at all: several supervisors may do so at a time.
-fn keep(data: &Path, kept: &Path) -> Result<()> {
-    let folder = kept.parent().expect("a kept copy lies in the cache folder");
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .context(|| folder.display().to_string())?;
-    remove_old_drafts(folder);
-    let draft = kept.with_extension(DRAFT.to_owned() + &random_hex(4));
-    let done = copy(data, &draft, ServerUser::Own)
-        .and_then(|()| fs::rename(&draft, kept).context(|| kept.display().to_string()));
-    if done.is_err() {
-        let _ = fs::remove_dir_all(&draft);
-    }
-    done
-}
-
-/// A supervisor that was killed while it copied leaves its draft.
-fn remove_old_drafts(folder: &Path) {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let drafts = entries.filter(|entry| {
-        let path = entry.path();
-        let is_draft = path
-            .extension()
-            .is_some_and(|end| end.to_string_lossy().starts_with(DRAFT));
-        let made = entry.metadata().and_then(|metadata| metadata.modified());
-        is_draft && made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > OLD))
-    });
-    for draft in drafts {
-        let _ = fs::remove_dir_all(draft.path());
-    }
-}
-
-fn copy(from: &Path, to: &Path, user: ServerUser) -> Result<()> {
-    let failed = || format!("failed to copy {} to {}", from.display(), to.display());
-    fs::DirBuilder::new().mode(0o700).create(to).context(failed)?;
-    user.own(to)?;
-    for entry in fs::read_dir(from).context(failed)? {
-        let entry = entry.context(failed)?;
-        let target = to.join(entry.file_name());
-        if entry.file_type().context(failed)?.is_dir() {
-            copy(&entry.path(), &target, user)?;
-        } else {
-            fs::copy(entry.path(), &target).context(failed)?;
-            fs::set_permissions(&target, fs::Permissions::from_mode(0o600)).context(failed)?;
-            user.own(&target)?;
-        }
-    }
-    Ok(())
 }

@@ -14,6 +14,8 @@ pub struct NativeRecipe {
     pub refuses_root: bool,
     /// The signal that ends the server at once and in order.
     pub death_signal: DeathSignal,
+    /// The signal on which the server leaves data behind that another one can begin with; none if its data isn't worth that.
+    pub keep_signal: Option<DeathSignal>,
     /// Removes what the server leaves outside its folder if it is killed. Called when it is gone, while its folder is there.
     pub sweep: Option<fn(&Place)>,
 }
@@ -27,6 +29,7 @@ impl NativeRecipe {
             launch: Box::new(launch),
             refuses_root: false,
             death_signal: DeathSignal::Term,
+            keep_signal: None,
             sweep: None,
         }
     }
@@ -69,12 +72,14 @@ pub struct Launch {
     pub files: Vec<(String, String)>,
 }
 
-/// The signal by which a server dies with its supervisor.
+/// A signal that ends a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeathSignal {
     /// SIGTERM.
     #[default]
     Term,
+    /// SIGINT: on which a postmaster closes what it has written, without waiting for its clients.
+    Int,
     /// SIGQUIT: what makes a postmaster leave at once and take its shared memory along.
     Quit,
     /// SIGKILL.

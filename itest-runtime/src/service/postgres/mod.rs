@@ -215,6 +215,7 @@ pub struct PgServer {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PgSpec {
     pub(crate) template: Option<Fingerprint>,
+    pub(crate) source: Option<Fingerprint>,
     pub(crate) isolation: Isolation,
 }
 
@@ -245,6 +246,7 @@ impl Service for Postgres {
             .try_for_each(|variable| recipe::check_variable(variable))?;
         Ok(PgSpec {
             template: steps::fingerprint(&self.steps, test)?,
+            source: steps::source(&self.steps, test),
             isolation: self.isolation,
         })
     }

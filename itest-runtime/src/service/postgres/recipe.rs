@@ -134,6 +134,7 @@ pub(super) fn native(server: &PgServer) -> NativeRecipe {
         launch: Box::new(move |place| launch(place, &settings, &env)),
         refuses_root: true,
         death_signal: DeathSignal::Quit,
+        keep_signal: Some(DeathSignal::Int),
         sweep: Some(remove_shared_memory),
     }
 }

@@ -73,6 +73,20 @@ impl fmt::Debug for Step {
     }
 }
 
+/// What the content of a template comes from, by name: it stays the same while that changes.
+pub(super) fn source(steps: &[Step], test: &TestContext) -> Option<Fingerprint> {
+    let mut source = FingerprintBuilder::new("postgres source");
+    for step in steps {
+        match step {
+            Step::Migrations(folder) => source.json(&("migrations", &test.package_dir, folder)),
+            Step::Migrator(migrator) => source.json(&("migrator", &test.package_dir, &migrator.table_name)),
+            Step::Fixture(name) => source.json(&("fixture", &test.source_file, name)),
+            Step::Setup { name, .. } => source.json(&("setup", name)),
+        };
+    }
+    (!steps.is_empty()).then(|| source.finish())
+}
+
 /// What a process has found once holds for all its tests: reading every migration for each takes longer than leasing a slice.
 pub(super) fn fingerprint(steps: &[Step], test: &TestContext) -> Result<Option<Fingerprint>> {
     static KNOWN: Mutex<BTreeMap<String, Fingerprint>> = Mutex::new(BTreeMap::new());

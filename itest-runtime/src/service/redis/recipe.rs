@@ -27,6 +27,7 @@ pub(super) fn native(server: &RedisServer) -> NativeRecipe {
         launch: Box::new(move |place| launch(place, &settings)),
         refuses_root: false,
         death_signal: DeathSignal::Kill,
+        keep_signal: None,
         sweep: None,
     }
 }

@@ -167,7 +167,9 @@ impl<'h> Runner<'h> {
         let provider = Provider::of_this_run();
         command
             .env("ITEST_DIR", harbour.dir())
-            .env("ITEST_PROVIDER", provider.name());
+            .env("ITEST_PROVIDER", provider.name())
+            // Harbours are many, and each is used but once.
+            .env("ITEST_KEEP_TEMPLATES", "0");
         let runner = Self {
             harbour,
             command,

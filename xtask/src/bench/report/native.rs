@@ -123,6 +123,7 @@ fn waits(figures: &Figures) -> String {
         very_first,
         cold,
         cold_migrated,
+        cold_kept,
         warm,
         warm_migrated,
     } = &figures.starts;
@@ -131,10 +132,11 @@ fn waits(figures: &Figures) -> String {
         connected,
         database,
     } = &figures.acquired;
-    let rows: [(&str, &Samples); 8] = [
+    let rows: [(&str, &Samples); 9] = [
         ("process start to body, the very first one (`initdb` runs)", very_first),
         ("process start to body, cold (no supervisor, no server)", cold),
         ("process start to body, cold, with 20 migrations to run", cold_migrated),
+        ("process start to body, cold, with their outcome kept", cold_kept),
         ("process start to body, warm", warm),
         ("process start to body, warm, `transaction` on 40 tables", warm_migrated),
         ("call of the test to body: a ready `transaction` slice", transaction),

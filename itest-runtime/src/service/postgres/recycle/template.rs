@@ -1,4 +1,4 @@
-//! What is known of a template: read once, when it is sealed. Clones have its object ids, and its rows' transaction ids.
+//! What is known of a template: read once, in its first clone. Clones have its object ids, and its rows' transaction ids.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -74,9 +74,12 @@ const RELATIONS: &str = "SELECT c.oid, quote_ident(n.nspname) || '.' || quote_id
      WHERE c.relkind IN ('r', 'm', 'S') AND NOT c.relisshared AND c.relpersistence <> 't' ORDER BY c.oid";
 
 impl Template {
-    /// Reads it on a connection that has been prepared by [`super::OPENING`], while nobody changes anything.
+    /// Reads it in the template or a clone, on a connection that has been prepared by [`super::OPENING`], while nobody else is there.
     pub(in crate::service::postgres) async fn read(connection: &mut PgConnection) -> Result<Self> {
         let wanted = || "failed to look at a template";
+        // Reading is no change.
+        let quiet = sqlx::raw_sql("SET track_counts = off").execute(&mut *connection).await;
+        quiet.context(wanted)?;
         let rows: Vec<(Oid, String, String, String, i64)> = sqlx::query_as(RELATIONS)
             .fetch_all(&mut *connection)
             .await
@@ -122,6 +125,8 @@ impl Template {
         .fetch_all(&mut *connection)
         .await
         .context(wanted)?;
+        let heard = sqlx::raw_sql("RESET track_counts").execute(&mut *connection).await;
+        heard.context(wanted)?;
         Ok(Self {
             counters: counters(&relations),
             sequences: (!states.is_empty()).then(|| set_sequences(&states)),

@@ -1,11 +1,12 @@
 //! How the supervisor comes to a server, and what it may do there.
 
+use std::collections::HashMap;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use tokio::sync::OnceCell;
 
-use super::{Logins, PgSlices, next_name};
+use super::{Logins, PgSlices, keep, next_name};
 use crate::error::{Context, Error, Result};
 use crate::provider::Endpoint;
 use crate::service::postgres::admin::{Admin, ident};
@@ -112,6 +113,12 @@ impl PgSlices {
                 }
             })
         });
+        let is_native = matches!(address, Address::Native { .. });
+        let templates = if is_native {
+            keep::found(&admin).await?
+        } else {
+            HashMap::new()
+        };
         let slices = Self {
             strategy: if is_ours && rights.major >= 15 {
                 "STRATEGY file_copy"
@@ -120,34 +127,44 @@ impl PgSlices {
             },
             can_create: rights.create_databases,
             harvest: Mutex::new(harvest),
-            templates: Mutex::default(),
+            templates: Mutex::new(templates),
+            has_news: AtomicBool::new(false),
             blank: OnceCell::new(),
             ended: AtomicU64::new(0),
             recycles: rights.major >= recycle::FIRST_VERSION && rights.superuser && !dedicated,
             admin,
             address,
-            owner_role: next_name(&owner, "o"),
+            owner_role: if is_native {
+                keep::OWNER.to_owned()
+            } else {
+                next_name(&owner, "o")
+            },
             owner,
             logins,
             dedicated,
         };
-        if is_ours {
+        slices.prepare().await?;
+        Ok(slices)
+    }
+
+    /// What has to be there before the first template.
+    async fn prepare(&self) -> Result<()> {
+        if !matches!(self.address, Address::External { .. }) {
             let closed = "REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC".to_owned();
-            slices
-                .admin
+            self.admin
                 .run("failed to close the server's own databases to tests", closed)
                 .await?;
         }
-        if matches!(slices.logins, Logins::Own) {
+        // Templates that were kept have brought it along.
+        if matches!(self.logins, Logins::Own) && self.templates().is_empty() {
             // On a server of its own, migrations may need what only a superuser can do: most extensions, roles.
-            let rights = if dedicated { "SUPERUSER" } else { "" };
-            let role = format!("CREATE ROLE {} NOLOGIN {rights}", ident(&slices.owner_role));
-            slices
-                .admin
+            let rights = if self.dedicated { "SUPERUSER" } else { "" };
+            let role = format!("CREATE ROLE {} NOLOGIN {rights}", ident(&self.owner_role));
+            self.admin
                 .run("failed to make the role that owns templates", role)
                 .await?;
         }
-        Ok(slices)
+        Ok(())
     }
 }
 

@@ -1,11 +1,13 @@
 //! The supervisor's end: databases, templates and roles.
 
 mod connect;
+mod keep;
 mod template;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::sync::OnceCell;
@@ -17,7 +19,7 @@ use super::recycle::{Baseline, Contract, OPENING, Template as Content};
 use super::{Isolation, PgSpec, external};
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
-use crate::service::{LeaseName, PoolSpec, Recycled, Sharing, Slices, Used};
+use crate::service::{KeptTemplate, LeaseName, PoolSpec, Recycled, Sharing, Slices, Used};
 use crate::spec::Fingerprint;
 
 /// What a rolled back transaction inserted stays behind as dead rows. Where they can't be counted, a new database is cheaper
@@ -46,6 +48,8 @@ pub struct PgSlices {
     /// Removes what dead supervisors left on an external server.
     harvest: Mutex<Option<JoinHandle<()>>>,
     templates: Mutex<HashMap<Fingerprint, Template>>,
+    /// Whether a template was sealed since the server started.
+    has_news: AtomicBool,
     /// What is in a database without a template.
     blank: OnceCell<Arc<Content>>,
     /// How many leases ended.
@@ -75,15 +79,21 @@ impl std::fmt::Debug for Address {
 
 #[derive(Debug, Clone)]
 enum Template {
-    Draft {
-        database: String,
-    },
-    Sealed {
-        database: String,
-        content: Arc<Content>,
-        /// Whether `ALTER DATABASE … SET` was run.
-        has_settings: bool,
-    },
+    Draft { database: String },
+    Sealed(Arc<Sealed>),
+}
+
+/// A template that slices are made of.
+#[derive(Debug)]
+struct Sealed {
+    database: String,
+    /// Whether `ALTER DATABASE … SET` was run.
+    has_settings: bool,
+    /// What it was made of.
+    source: Option<Fingerprint>,
+    built: SystemTime,
+    /// What is in it, as seen in the first slice.
+    content: OnceCell<Arc<Content>>,
 }
 
 /// One database.
@@ -93,8 +103,9 @@ pub struct PgSlice {
     role: Option<String>,
     /// What the role is called if renaming it failed.
     former_role: Option<String>,
-    template: Option<Fingerprint>,
-    /// What it has to be once more; none if it is not used twice.
+    /// What is in its template; none if it is not used twice.
+    content: Option<Arc<Content>>,
+    /// What it has to be once more, where changes are counted.
     baseline: Option<Baseline>,
     /// Stays open while the database is used again: no fork, no cold catalog cache.
     connection: Option<PgConnection>,
@@ -107,12 +118,12 @@ pub struct PgSlice {
 }
 
 impl PgSlice {
-    fn new(database: String, role: Option<String>, template: Option<Fingerprint>) -> Self {
+    fn new(database: String, role: Option<String>) -> Self {
         Self {
             database,
             role,
             former_role: None,
-            template,
+            content: None,
             baseline: None,
             connection: None,
             rollbacks: 0,
@@ -131,24 +142,10 @@ impl PgSlices {
         self.templates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A template's database, and whether it has settings.
-    fn sealed(&self, template: &Fingerprint) -> Result<(String, bool)> {
+    fn sealed(&self, template: &Fingerprint) -> Result<Arc<Sealed>> {
         match self.templates().get(template) {
-            Some(Template::Sealed {
-                database, has_settings, ..
-            }) => Ok((database.clone(), *has_settings)),
+            Some(Template::Sealed(sealed)) => Ok(sealed.clone()),
             Some(Template::Draft { .. }) | None => Err(Error::new("the template isn't there")),
-        }
-    }
-
-    /// What is in the template of a slice.
-    fn content(&self, slice: &PgSlice) -> Option<Arc<Content>> {
-        let Some(template) = &slice.template else {
-            return self.blank.get().cloned();
-        };
-        match self.templates().get(template) {
-            Some(Template::Sealed { content, .. }) => Some(content.clone()),
-            Some(Template::Draft { .. }) | None => None,
         }
     }
 
@@ -199,24 +196,35 @@ impl PgSlices {
         Ok(connection)
     }
 
-    /// Notes what a new database has to be once more after each lease.
-    async fn take_baseline(&self, slice: &mut PgSlice) -> Result<()> {
-        let Some(role) = slice.role.as_deref().filter(|_| self.recycles) else {
+    /// Notes what a new database, a clone of `template`, has to be once more after each lease.
+    async fn take_baseline(&self, slice: &mut PgSlice, template: Option<&Sealed>) -> Result<()> {
+        let Some(role) = slice.role.clone().filter(|_| !self.dedicated) else {
             return Ok(());
         };
-        let query = Contract::query(&literal(&slice.database), &literal(role));
-        let row = sqlx::raw_sql(AssertSqlSafe(query)).fetch_one(self.admin.pool()).await;
-        let contract = Contract::read(&row.context(|| "failed to look at a new database")?)?;
-        if !contract.counts_everything() {
+        slice.content = Some(self.learn(slice, template).await?);
+        if !self.recycles {
             return Ok(());
         }
-        slice.baseline = Some(Baseline::of_new(contract));
-        if slice.template.is_none() {
-            let connection = self.connection(slice).await?;
-            let read = async || Content::read(connection).await.map(Arc::new);
-            self.blank.get_or_try_init(read).await?;
-        }
+        let query = Contract::query(&literal(&slice.database), &literal(&role));
+        let row = sqlx::raw_sql(AssertSqlSafe(query)).fetch_one(self.admin.pool()).await;
+        let contract = Contract::read(&row.context(|| "failed to look at a new database")?)?;
+        slice.baseline = contract.counts_everything().then(|| Baseline::of_new(contract));
         Ok(())
+    }
+
+    /// What is in a new database and its template: looked up in the first one.
+    async fn learn(&self, slice: &mut PgSlice, template: Option<&Sealed>) -> Result<Arc<Content>> {
+        let known = template.map_or(&self.blank, |template| &template.content);
+        let read = async || {
+            let connection = self.connection(slice).await?;
+            let content = if self.recycles {
+                Content::read(connection).await
+            } else {
+                Content::read_sequences(connection).await
+            };
+            content.map(Arc::new)
+        };
+        known.get_or_try_init(read).await.cloned()
     }
 
     /// What renames a lease's role, so that nobody who knows its name gets in, and the new name. It is committed before what
@@ -272,11 +280,12 @@ impl Slices for PgSlices {
                     Isolation::Shared => (format!("shared {name}"), Sharing::Everyone),
                     Isolation::Database | Isolation::Transaction => (name, Sharing::Exclusive),
                 };
-                Ok(PoolSpec { name, template, sharing })
+                let source = spec.source.clone();
+                Ok(PoolSpec { name, template, source, sharing })
             }
             // The test makes its template's content itself, within its transaction.
             Isolation::Transaction => {
-                Ok(PoolSpec { name: "guest".to_owned(), template: None, sharing: Sharing::Everyone })
+                Ok(PoolSpec { sharing: Sharing::Everyone, ..PoolSpec::exclusive("guest") })
             }
             Isolation::Database | Isolation::Shared => Err(Error::new(
                 "the user of ITEST_POSTGRES_URL may not create databases, and this test needs one of its own",
@@ -296,14 +305,16 @@ impl Slices for PgSlices {
         if let Some(database) = guest {
             return Ok(PgSlice {
                 is_guest: true,
-                ..PgSlice::new(database, None, None)
+                ..PgSlice::new(database, None)
             });
         }
         let database = self.next_name("s");
-        let (template, has_settings) = match &spec.template {
-            Some(template) => self.sealed(template)?,
-            None => ("template0".to_owned(), false),
-        };
+        let template = spec
+            .template
+            .as_ref()
+            .map(|template| self.sealed(template))
+            .transpose()?;
+        let template = template.as_deref();
         let role = matches!(self.logins, Logins::Own).then(|| database.clone());
         if let Some(role) = &role {
             let rights = if self.dedicated { "SUPERUSER" } else { "" };
@@ -311,13 +322,14 @@ impl Slices for PgSlices {
             let made = format!("CREATE ROLE {role} LOGIN {rights}; GRANT {owner} TO {role}");
             self.admin.run("failed to make a role", made).await?;
         }
-        let mut slice = PgSlice::new(database.clone(), role.clone(), spec.template.clone());
+        let mut slice = PgSlice::new(database.clone(), role.clone());
         let made = async {
-            self.create(&database, &template, role.as_deref()).await?;
-            if has_settings && matches!(self.logins, Logins::Own) {
-                self.admin.copy_settings(&template, &database).await?;
+            let from = template.map_or("template0", |template| &template.database);
+            self.create(&database, from, role.as_deref()).await?;
+            if template.is_some_and(|template| template.has_settings) && matches!(self.logins, Logins::Own) {
+                self.admin.copy_settings(from, &database).await?;
             }
-            self.take_baseline(&mut slice).await
+            self.take_baseline(&mut slice, template).await
         };
         match made.await {
             Ok(()) => Ok(slice),
@@ -383,8 +395,7 @@ impl Slices for PgSlices {
         };
         let (locked, parked) = self.lock_out(&role);
         (slice.role, slice.former_role) = (Some(parked), Some(role));
-        let content = self.content(slice);
-        let recycled = match (content, slice.baseline.take()) {
+        let recycled = match (slice.content.clone(), slice.baseline.take()) {
             (Some(content), Some(mut baseline)) => {
                 let connection = self.connection(slice).await?;
                 let is_back = baseline.recycle(connection, &content, &locked).await?;
@@ -439,8 +450,16 @@ impl Slices for PgSlices {
         self.abandon_draft(spec).await;
     }
 
-    async fn drop_template(&self, spec: &PgSpec) {
-        self.drop_sealed(spec).await;
+    async fn drop_template(&self, template: &Fingerprint) {
+        self.drop_sealed(template).await;
+    }
+
+    fn kept_templates(&self) -> Vec<KeptTemplate> {
+        self.kept()
+    }
+
+    async fn leave_templates(&self) -> bool {
+        self.leave().await
     }
 
     async fn mark_log(&self, mark: &str) -> bool {

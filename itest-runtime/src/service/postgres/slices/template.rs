@@ -1,16 +1,18 @@
 //! Templates: a draft is opened to its builder alone, then sealed; slices are cloned from what is sealed.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
-use sqlx::Connection;
+use tokio::sync::OnceCell;
 
-use super::{Logins, PgSlice, PgSlices, Template};
+use super::{Logins, PgSlice, PgSlices, Sealed, Template};
 use crate::error::{Error, Result};
 use crate::naming::random_hex;
 use crate::service::Slices;
 use crate::service::postgres::admin::{ident, literal};
-use crate::service::postgres::recycle::Template as Content;
 use crate::service::postgres::{Isolation, PgGrant, PgSpec};
+use crate::spec::Fingerprint;
 
 impl PgSlices {
     /// Makes a blank database, and opens it to a builder.
@@ -62,7 +64,7 @@ impl PgSlices {
             .ok_or_else(|| Error::new("there is nothing to seal"))?;
         let draft = match self.templates().get(&template) {
             Some(Template::Draft { database }) => database.clone(),
-            Some(Template::Sealed { .. }) | None => return Err(Error::new("no template was begun")),
+            Some(Template::Sealed(_)) | None => return Err(Error::new("no template was begun")),
         };
         if matches!(self.logins, Logins::Own) {
             // What the builder's code left running may want to connect again.
@@ -70,15 +72,7 @@ impl PgSlices {
             self.admin.run("failed to lock the builder out", locked).await?;
         }
         self.admin.end_sessions(&draft).await?;
-        let mut connection = self.connect_to(&draft).await?;
-        let content = if self.recycles {
-            Content::read(&mut connection).await?
-        } else {
-            Content::read_sequences(&mut connection).await?
-        };
         let has_settings = self.admin.has_settings(&draft).await?;
-        let _ = connection.close().await;
-        self.admin.end_sessions(&draft).await?;
         let database = self.next_name(&format!("t{}_", template.short(12)));
         let (from, to) = (ident(&draft), ident(&database));
         // The mark of a template is the last thing it gets: what has none was never finished.
@@ -103,12 +97,15 @@ impl PgSlices {
             .await?;
         self.templates().insert(
             template,
-            Template::Sealed {
+            Template::Sealed(Arc::new(Sealed {
                 database,
-                content: Arc::new(content),
                 has_settings,
-            },
+                source: spec.source.clone(),
+                built: SystemTime::now(),
+                content: OnceCell::new(),
+            })),
         );
+        self.has_news.store(true, Ordering::Relaxed);
         if matches!(self.logins, Logins::Own) {
             // It may own something that the builder made after `RESET ROLE`; then it stays.
             let parted = format!("REVOKE ALL ON DATABASE {to} FROM {from}");
@@ -124,13 +121,12 @@ impl PgSlices {
     }
 
     /// Removes a sealed template.
-    pub(super) async fn drop_sealed(&self, spec: &PgSpec) {
-        let Some(template) = &spec.template else { return };
-        let Some(Template::Sealed { database, .. }) = self.templates().remove(template) else {
+    pub(super) async fn drop_sealed(&self, template: &Fingerprint) {
+        let Some(Template::Sealed(sealed)) = self.templates().remove(template) else {
             return;
         };
-        if let Err(error) = self.admin.drop_database(&database).await {
-            tracing::warn!(%error, database, "a template could not be removed");
+        if let Err(error) = self.admin.drop_database(&sealed.database).await {
+            tracing::warn!(%error, database = sealed.database, "a template could not be removed");
         }
     }
 
@@ -141,6 +137,6 @@ impl PgSlices {
             return;
         };
         let role = matches!(self.logins, Logins::Own).then(|| database.clone());
-        self.destroy(PgSlice::new(database, role, None)).await;
+        self.destroy(PgSlice::new(database, role)).await;
     }
 }
