@@ -9,6 +9,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
@@ -102,6 +103,13 @@ impl Janitor {
             .take()
             .ok_or_else(|| Error::new("the janitor has no pipe"))?;
         Ok(Self { pipe, _child: child })
+    }
+
+    /// A standard input for a child that nothing may be taken away from: the janitor comes when it has ended, too.
+    pub(super) fn wait_for(&self) -> Result<Stdio> {
+        let pipe = self.pipe.as_fd().try_clone_to_owned();
+        pipe.map(Stdio::from)
+            .context(|| "failed to duplicate the janitor's pipe")
     }
 
     /// Has a folder removed at the end.

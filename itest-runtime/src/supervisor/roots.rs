@@ -5,6 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -79,6 +80,12 @@ impl Roots {
         };
         inner.made.insert(wanted, root.clone());
         Ok(root)
+    }
+
+    /// A standard input, never to be read, for a child that needs its folder until it ends, whenever we do.
+    pub(crate) fn hold(&self) -> Result<Stdio> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.janitor.wait_for()
     }
 
     /// Remembers a server for those who clean up.

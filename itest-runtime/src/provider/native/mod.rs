@@ -89,7 +89,7 @@ pub(crate) async fn start(ask: &Ask<'_>, recipe: NativeRecipe, wish: &NativeWish
             let keep = keep.map(|(signal, name)| (signal_of(signal), fresh.with(name)));
             let lived_in = keep.as_ref().map(|(_, kept)| kept);
             (
-                prepare::prepare(prepare, &program, &place, user, lived_in, &fresh).await?,
+                prepare::prepare(prepare, &program, &place, user, &around.roots, lived_in, &fresh).await?,
                 keep,
             )
         }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use super::find::Found;
 use super::kept::Kept;
@@ -11,6 +11,7 @@ use crate::error::{Context, Error, Result};
 use crate::os::{self, Signal};
 use crate::provider::recipe::{Place, Prepare};
 use crate::spec::FingerprintBuilder;
+use crate::supervisor::Roots;
 
 const FREE_SPACE: &str = "free some space, or set ITEST_DATA_DIR to a folder that has it (256 MB are plenty)";
 
@@ -21,6 +22,7 @@ pub(super) async fn prepare(
     server: &Found,
     place: &Place,
     user: ServerUser,
+    roots: &Roots,
     lived_in: Option<&Kept>,
     fresh: &Kept,
 ) -> Result<Option<Kept>> {
@@ -38,7 +40,7 @@ pub(super) async fn prepare(
             }
         }
     }
-    run(prepare, server, place, user).await?;
+    run(prepare, server, place, user, roots).await?;
     let (from, kept) = (place.data.clone(), fresh.clone());
     if let Err(error) = in_background(move || kept.pack(&from)).await {
         tracing::warn!(%error, "failed to keep a prepared data folder");
@@ -66,16 +68,17 @@ pub(super) fn name_of(prepare: &Prepare, server: &Found) -> String {
     format!("{}-{}", prepare.program, key.finish().short(16))
 }
 
-async fn run(prepare: &Prepare, server: &Found, place: &Place, user: ServerUser) -> Result<()> {
+/// A program that is killed leaves what it has beside its folder, such as shared memory, and so do the servers that `initdb`
+/// runs when their files vanish. So it is asked to end, and its folder stays until it has.
+async fn run(prepare: &Prepare, server: &Found, place: &Place, user: ServerUser, roots: &Roots) -> Result<()> {
     let program = server.real.with_file_name(&prepare.program);
     let mut failure = Error::new(format!("there is no way to run {}", program.display()));
     for args in (prepare.tries)(&place.data) {
         let mut command = Command::new(&program);
-        // The supervisor's own stdin is its lock.
-        command.args(&args).current_dir(&place.dir).stdin(Stdio::null());
+        command.args(&args).current_dir(&place.dir).stdin(roots.hold()?);
         super::inherit_little(&mut command);
         user.apply(&mut command);
-        os::die_with_parent(&mut command, Signal::KILL);
+        os::die_with_parent(&mut command, Signal::TERM);
         let output = tokio::process::Command::from(command)
             .output()
             .await
