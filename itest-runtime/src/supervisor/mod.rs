@@ -193,6 +193,7 @@ impl Supervisor {
     }
 
     async fn run(self: Arc<Self>, listener: UnixListener, mut signals: Signals) -> Result<()> {
+        let mut over = std::pin::pin!(self.lifetime.over());
         let why = loop {
             tokio::select! {
                 accepted = listener.accept() => {
@@ -209,7 +210,7 @@ impl Supervisor {
                     }
                 }
                 () = self.lifetime.drained() => break "a newer build takes over",
-                () = self.lifetime.over() => break "nobody needs it any more",
+                () = &mut over => break "nobody needs it any more",
                 signal = signals.next() => break signal,
             }
         };
