@@ -8,11 +8,13 @@ itest adds to a build.
 
 usage:
   cargo xtask bench [--runs N | --quick] [--only PART]… [--write]
+  cargo xtask bench --draw
 
   --runs N      measure everything N times (5)
   --quick       measure once: to see that it works
   --only PART   measure this part alone: `native`, `kinds`, `containers`, `soak` or `build` (all of them)
-  --write       put the tables into docs/performance.md; those of what was not measured stay";
+  --write       put the tables into docs/performance.md; those of what was not measured stay
+  --draw        measure nothing: draw the charts in docs/charts anew, from the tables of that page";
 
 const RUNS: usize = 5;
 
@@ -24,6 +26,7 @@ pub(super) struct Args {
     /// None means all.
     only: Vec<Part>,
     pub(super) write: bool,
+    pub(super) draw: bool,
 }
 
 /// What can be measured alone.
@@ -51,6 +54,7 @@ impl Args {
             pace: Pace::Full,
             only: Vec::new(),
             write: false,
+            draw: false,
         };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
@@ -58,13 +62,14 @@ impl Args {
                 "--help" | "-h" => parsed.help = true,
                 "--only" => parsed.only.push(Part::parse(args.next())?),
                 "--write" => parsed.write = true,
+                "--draw" => parsed.draw = true,
                 "--quick" => (parsed.pace, parsed.runs) = (Pace::Quick, 1),
                 "--runs" => match args.next().map(|count| count.parse()) {
                     Some(Ok(count)) if count > 0 => parsed.runs = count,
                     _ => bail!("`--runs` needs a number from 1 on, such as `--runs 5`"),
                 },
                 other => bail!(
-                    "unknown argument `{other}` of `bench`; its arguments are `--runs N`, `--quick`, `--only PART` and `--write`"
+                    "unknown argument `{other}` of `bench`; its arguments are `--runs N`, `--quick`, `--only PART`, `--write` and `--draw`"
                 ),
             }
         }

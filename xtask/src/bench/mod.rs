@@ -7,6 +7,7 @@ mod acquire;
 mod args;
 mod build;
 mod by_hand;
+mod chart;
 mod containers;
 mod cpu;
 mod figures;
@@ -44,6 +45,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         println!("{USAGE}");
         return Ok(());
     }
+    if args.draw {
+        return chart::write();
+    }
     let mut report = Report::new(args.runs);
     let folder = Folder::create()?;
     if [Part::Native, Part::Kinds, Part::Containers, Part::Soak]
@@ -59,6 +63,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     println!("\n{}", report.text());
     if args.write {
         page::write(&report)?;
+        chart::write()?;
     }
     Ok(())
 }

@@ -9,16 +9,25 @@ use crate::line::root;
 
 const PAGE: &str = "docs/performance.md";
 
+pub(super) fn read() -> Result<String> {
+    fs::read_to_string(root().join(PAGE)).with_context(|| format!("failed to read {PAGE}"))
+}
+
+/// What stands between a place's markers.
+pub(super) fn table<'a>(page: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = page.split_once(&format!("<!-- bench:{name} -->\n"))?;
+    Some(rest.split_once(&format!("<!-- /bench:{name} -->"))?.0)
+}
+
 /// Replaces what stands between the markers; a table that was not measured stays.
 pub(super) fn write(report: &Report) -> Result<()> {
-    let path = root().join(PAGE);
-    let mut text = fs::read_to_string(&path).with_context(|| format!("failed to read {PAGE}"))?;
+    let mut text = read()?;
     for (name, table) in report.tables() {
         text = replaced(&text, name, &table).with_context(|| {
             format!("{PAGE} has no place for a table; put `<!-- bench:{name} -->` and `<!-- /bench:{name} -->` into it")
         })?;
     }
-    fs::write(&path, text).with_context(|| format!("failed to write {PAGE}"))?;
+    fs::write(root().join(PAGE), text).with_context(|| format!("failed to write {PAGE}"))?;
     println!("bench: {PAGE} is written");
     Ok(())
 }
