@@ -206,7 +206,13 @@ mod tests {
         let page = "<!-- bench:suites -->\n| 100 tests | a | b | c |\n|---|---|---|---|\n| floor | 2.00 | 1 | 1.00 |\n\
                     | `itest` <1> | 4.00 (3–5) | 2 | 3.00 |\n<!-- /bench:suites -->\n";
         let svg = CHARTS[0].draw(page).expect("the table is whole");
-        for part in ["width=\"390.0\"", "width=\"195.0\"", "width=\"97.5\"", ">itest &lt;1&gt;<", ">4.00<"] {
+        for part in [
+            "width=\"390.0\"",
+            "width=\"195.0\"",
+            "width=\"97.5\"",
+            ">itest &lt;1&gt;<",
+            ">4.00<",
+        ] {
             assert!(svg.contains(part), "{part}: {svg}");
         }
     }
@@ -217,8 +223,16 @@ mod tests {
         for chart in &CHARTS {
             let drawn = chart.draw(&page).expect(chart.name);
             let kept = fs::read_to_string(root().join(chart.path())).unwrap_or_default();
-            assert!(kept == drawn, "{} is an older one; run `cargo xtask bench --draw`", chart.path());
-            assert!(page.contains(&format!("](charts/{}.svg)", chart.name)), "{}", chart.name);
+            assert!(
+                kept == drawn,
+                "{} is an older one; run `cargo xtask bench --draw`",
+                chart.path()
+            );
+            assert!(
+                page.contains(&format!("](charts/{}.svg)", chart.name)),
+                "{}",
+                chart.name
+            );
         }
     }
 }
