@@ -58,6 +58,12 @@ fn aims(figures: &Figures) -> String {
             "× that",
         ),
         (
+            "the processor's time that `database` adds to a test, recycling and all",
+            figures.cpu.database.all.median() - figures.cpu.floor.all.median(),
+            5.0,
+            "ms",
+        ),
+        (
             "acquiring a slice that is ready",
             figures.acquired.transaction.median(),
             2.0,

@@ -48,7 +48,7 @@ pub struct PgSlices {
     /// Removes what dead supervisors left on an external server.
     harvest: Mutex<Option<JoinHandle<()>>>,
     templates: Mutex<HashMap<Fingerprint, Template>>,
-    /// Whether a template was sealed since the server started.
+    /// Whether a template came or went since the server started.
     has_news: AtomicBool,
     /// What is in a database without a template.
     blank: OnceCell<Arc<Content>>,

@@ -125,6 +125,7 @@ impl PgSlices {
         let Some(Template::Sealed(sealed)) = self.templates().remove(template) else {
             return;
         };
+        self.has_news.store(true, Ordering::Relaxed);
         if let Err(error) = self.admin.drop_database(&sealed.database).await {
             tracing::warn!(%error, database = sealed.database, "a template could not be removed");
         }
