@@ -87,6 +87,7 @@ programs! {
     rolled_back_schema_changes_are_recycled: recycled, [
         "BEGIN", "CREATE TABLE made (id serial PRIMARY KEY)", "ALTER TABLE plain DROP COLUMN at", "TRUNCATE plain CASCADE", "ROLLBACK",
     ];
+    a_client_that_holds_its_own_role_is_ended: recycled, ["BEGIN", "ALTER ROLE CURRENT_USER PASSWORD 'changed'"];
     temporary_tables_are_recycled: recycled, ["CREATE TEMP TABLE t AS SELECT * FROM plain", "CREATE TEMP TABLE u (id serial)"];
     a_truncated_table_is_recycled: recycled, [
         "INSERT INTO plain (note) VALUES ('x')", "TRUNCATE plain, empty RESTART IDENTITY", "INSERT INTO plain (note) VALUES ('y')",

@@ -41,7 +41,7 @@ impl Admin {
             .max_lifetime(None)
             .acquire_timeout(Duration::from_mins(1))
             .test_before_acquire(false)
-            .after_connect(|connection, _| Box::pin(async move { bound_locks(connection).await }));
+            .after_connect(|connection, _| Box::pin(async move { bound_locks(connection, LOCKED).await }));
         let options = options.application_name(&sign_of_life(owner));
         // The pool would try for long: the first connection says what is wrong at once.
         let first = PgConnection::connect_with(&options);
@@ -191,8 +191,8 @@ impl Admin {
 }
 
 /// A client with an open `ALTER ROLE` of its own must not hold the supervisor up for ever.
-pub(super) async fn bound_locks(connection: &mut PgConnection) -> sqlx::Result<()> {
-    let bounded = format!("SET lock_timeout = '{}s'", LOCKED.as_secs());
+pub(super) async fn bound_locks(connection: &mut PgConnection, limit: Duration) -> sqlx::Result<()> {
+    let bounded = format!("SET lock_timeout = {}", limit.as_millis());
     connection.execute(AssertSqlSafe(bounded).into_raw()).await.map(drop)
 }
 
@@ -245,6 +245,11 @@ pub(super) fn sign_of_life(owner: &str) -> String {
 /// `object_in_use`: someone is connected.
 fn is_in_use(error: &sqlx::Error) -> bool {
     has_code(error, "55006")
+}
+
+/// `lock_not_available`: someone has held it for as long as was waited.
+pub(super) fn is_locked(error: &sqlx::Error) -> bool {
+    has_code(error, "55P03")
 }
 
 fn has_code(error: &sqlx::Error, wanted: &str) -> bool {

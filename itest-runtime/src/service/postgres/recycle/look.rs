@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use super::plan::Catalogs;
 use super::template::{Template, but_for_temporary, fingerprint};
 use crate::error::{Context, Error, Result};
+use crate::service::postgres::admin::is_locked;
 
 /// How often ended sessions are looked for.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -162,16 +163,31 @@ const LOOK: &str = "EXECUTE itest_running; EXECUTE itest_others; EXECUTE itest_s
 /// Runs `lock_out`, after which nobody new gets in, and ends all other sessions; when none is left, all that they counted has
 /// been flushed, and is told.
 ///
-/// Who has been let in just before, and isn't yet among the sessions, is waited for.
-pub(super) async fn after_all_are_gone(connection: &mut PgConnection, lock_out: &str) -> Result<Seen> {
+/// Who has been let in just before, and isn't yet among the sessions, is waited for. Who holds the role itself, as by changing
+/// its own password in a transaction that goes on, is ended first.
+pub(super) async fn after_all_are_gone(
+    connection: &mut PgConnection,
+    contract: &Contract,
+    lock_out: &str,
+) -> Result<Seen> {
     let wanted = || "failed to look at a used database";
     let deadline = Instant::now() + ENDS;
-    let mut next = format!("{lock_out}; {LOOK}");
+    let first = format!("{lock_out}; {LOOK}");
+    let mut next = first.clone();
     let mut let_in: Option<Vec<u32>> = None;
     loop {
         let sql = std::mem::replace(&mut next, LOOK.to_owned());
         let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *connection).await;
-        let rows = rows.context(wanted)?;
+        let rows = match rows {
+            Err(error) if is_locked(&error) && Instant::now() < deadline => {
+                let freed = format!("ROLLBACK; {}", contract.end_others());
+                let freed = sqlx::raw_sql(AssertSqlSafe(freed)).execute(&mut *connection).await;
+                freed.context(wanted)?;
+                next.clone_from(&first);
+                continue;
+            }
+            rows => rows.context(wanted)?,
+        };
         let [running, others, seen] = rows.as_slice() else {
             return Err(Error::new("a used database told of itself what makes no sense"));
         };

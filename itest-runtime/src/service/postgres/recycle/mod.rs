@@ -62,10 +62,10 @@ impl Baseline {
         lock_out: &str,
     ) -> Result<bool> {
         let seen = if self.is_prepared {
-            look::after_all_are_gone(connection, lock_out).await?
+            look::after_all_are_gone(connection, &self.contract, lock_out).await?
         } else {
             let lock_out = format!("{lock_out}; {}", look::prepare(template, &self.contract));
-            look::after_all_are_gone(connection, &lock_out).await?
+            look::after_all_are_gone(connection, &self.contract, &lock_out).await?
         };
         self.is_prepared = true;
         let mut planned = plan::plan(template, &self.contract, &self.counts, &seen, None);

@@ -7,7 +7,7 @@ mod template;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::sync::OnceCell;
@@ -27,6 +27,8 @@ use crate::spec::Fingerprint;
 const ROLLBACKS: u32 = 500;
 /// Renaming roles leaves dead rows in the server's own tables, which every login passes: they are vacuumed after this many leases.
 const LEASES: u64 = 64;
+/// How long to wait for a lock in a slice before those who hold it are ended.
+const LOCKED: Duration = Duration::from_millis(500);
 /// How many connections one lease may have: of the server's 300, so that no test can take them all.
 const CONNECTIONS: i32 = 100;
 /// The longest name that the server takes.
@@ -189,7 +191,7 @@ impl PgSlices {
         let wanted = || "failed to connect to a slice";
         let options = self.admin.options_in(database);
         let mut connection = PgConnection::connect_with(&options).await.context(wanted)?;
-        bound_locks(&mut connection).await.context(wanted)?;
+        bound_locks(&mut connection, LOCKED).await.context(wanted)?;
         if self.recycles {
             sqlx::raw_sql(OPENING).execute(&mut connection).await.context(wanted)?;
         }
