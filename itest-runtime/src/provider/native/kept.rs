@@ -66,6 +66,7 @@ impl Kept {
         let archive = File::open(self.path()).context(failed)?;
         // Only those go that nobody uses.
         let _ = archive.set_modified(SystemTime::now());
+        remove_old(&self.folder);
         create_folder(data, user).context(failed)?;
         let mut archive = Archive::new(BufReader::with_capacity(BUFFER, archive));
         for entry in archive.entries().context(failed)? {
@@ -265,9 +266,12 @@ mod tests {
         let draft = cache.path().join("initdb-0123456789abcdef.tar.draft-01ab");
         File::create(&draft).expect("it is ours");
         age(&draft, OLD * 2);
-        assert!(used(0).is_there());
+        fresh
+            .unpack(&cache.path().join("again"), ServerUser::Own)
+            .expect("it can be unpacked");
+        assert!(used(0).is_there() && !draft.exists());
         used(MOST).pack(&data).expect("it can be packed");
         assert!(fresh.is_there() && used(MOST).is_there() && used(1).is_there());
-        assert!(!used(0).is_there() && !draft.exists());
+        assert!(!used(0).is_there());
     }
 }
