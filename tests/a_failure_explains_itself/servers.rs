@@ -187,9 +187,17 @@ fn a_full_disk() {
         return;
     }
     let wrapper = wrapper.into_iter().chain([data.display().to_string()]);
-    own.native("wants_postgres").wrapped_by(wrapper).fails().says(&[
-        "failed to start postgres",
-        "No space left on device",
-        "hint: free some space, or set ITEST_DATA_DIR to a folder that has it",
-    ]);
+    // With what `initdb` made once, and without.
+    let nothing = tempfile::tempdir().expect("a folder");
+    for cache in [None, Some(nothing.path())] {
+        let mut test = own.native("wants_postgres").wrapped_by(wrapper.clone());
+        if let Some(cache) = cache {
+            test = test.with("ITEST_CACHE_DIR", cache);
+        }
+        test.fails().says(&[
+            "failed to start postgres",
+            "No space left on device",
+            "hint: free some space, or set ITEST_DATA_DIR to a folder that has it",
+        ]);
+    }
 }

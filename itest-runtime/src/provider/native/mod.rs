@@ -147,8 +147,7 @@ pub(crate) async fn start(ask: &Ask<'_>, recipe: NativeRecipe, wish: &NativeWish
 impl NativeServer {
     /// How much room is left where its data lies.
     pub(crate) fn free_bytes(&self) -> Option<u64> {
-        let stat = rustix::fs::statvfs(&self.place.data).ok()?;
-        Some(stat.f_bavail * stat.f_frsize)
+        free_bytes(&self.place.data)
     }
 
     pub(crate) fn process(&self) -> Option<ProcessId> {
@@ -213,6 +212,11 @@ impl NativeServer {
         };
         let _ = tokio::task::spawn_blocking(clean).await;
     }
+}
+
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(folder).ok()?;
+    Some(stat.f_bavail * stat.f_frsize)
 }
 
 /// A server may run as another user, who has no business with the secrets in this process's environment.

@@ -71,6 +71,16 @@ pub(super) fn name_of(prepare: &Prepare, server: &Found) -> String {
 /// A program that is killed leaves what it has beside its folder, such as shared memory, and so do the servers that `initdb`
 /// runs when their files vanish. So it is asked to end, and its folder stays until it has.
 async fn run(prepare: &Prepare, server: &Found, place: &Place, user: ServerUser, roots: &Roots) -> Result<()> {
+    if let Some(free) = super::free_bytes(&place.dir).filter(|free| *free < prepare.bytes) {
+        return Err(Error::new(format!(
+            "No space left on device: {} writes {} MB or more, and {} MB are free in {}",
+            prepare.program,
+            prepare.bytes >> 20,
+            free >> 20,
+            place.dir.display()
+        ))
+        .hint(FREE_SPACE));
+    }
     let program = server.real.with_file_name(&prepare.program);
     let mut failure = Error::new(format!("there is no way to run {}", program.display()));
     for args in (prepare.tries)(&place.data) {

@@ -57,6 +57,8 @@ pub type PrepareArgs = Box<dyn Fn(&Path) -> Vec<Vec<String>> + Send + Sync>;
 pub struct Prepare {
     /// The program's name; it lies next to the server's.
     pub program: String,
+    /// How many bytes it writes at least: where fewer are free, it isn't begun.
+    pub bytes: u64,
     /// Arguments for a folder, in order of preference.
     pub tries: PrepareArgs,
 }

@@ -128,6 +128,7 @@ pub(super) fn native(server: &PgServer) -> NativeRecipe {
         },
         prepare: Some(Prepare {
             program: "initdb".to_owned(),
+            bytes: 32 << 20,
             // Not every system has C.UTF-8; plain C sorts the same, but knows no letters beyond ASCII.
             tries: Box::new(|data| ["C.UTF-8", "C"].map(|locale| initdb_args(data, locale)).to_vec()),
         }),
