@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use tar::{Archive, Builder};
 
+use super::create_private_dir;
 use super::user::ServerUser;
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
@@ -67,7 +68,7 @@ impl Kept {
         // Only those go that nobody uses.
         let _ = archive.set_modified(SystemTime::now());
         remove_old(&self.folder);
-        create_folder(data, user).context(failed)?;
+        create_private_dir(data, user).context(failed)?;
         let mut archive = Archive::new(BufReader::with_capacity(BUFFER, archive));
         for entry in archive.entries().context(failed)? {
             let mut entry = entry.context(failed)?;
@@ -77,7 +78,7 @@ impl Kept {
             }
             let target = data.join(path);
             if entry.header().entry_type().is_dir() {
-                create_folder(&target, user).context(failed)?;
+                create_private_dir(&target, user).context(failed)?;
             } else {
                 let mut options = OpenOptions::new();
                 let mut file = options
@@ -114,12 +115,6 @@ impl Kept {
         remove_old(&self.folder);
         done.context(failed)
     }
-}
-
-fn create_folder(path: &Path, user: ServerUser) -> Result<()> {
-    let created = fs::DirBuilder::new().mode(0o700).create(path);
-    created.context(|| path.display().to_string())?;
-    user.own(path)
 }
 
 fn pack(data: &Path, draft: &Path) -> io::Result<()> {

@@ -64,18 +64,21 @@ pub(super) async fn found(admin: &Admin) -> Result<HashMap<Fingerprint, Template
 
 impl PgSlices {
     pub(super) fn kept(&self) -> Vec<KeptTemplate> {
+        let kept = |(template, sealed): (Fingerprint, Arc<Sealed>)| KeptTemplate {
+            template,
+            source: sealed.source.clone(),
+            built: sealed.built,
+        };
+        self.all_sealed().into_iter().map(kept).collect()
+    }
+
+    fn all_sealed(&self) -> Vec<(Fingerprint, Arc<Sealed>)> {
         let templates = self.templates();
         let sealed = templates.iter().filter_map(|(template, state)| match state {
-            Template::Sealed(sealed) => Some((template, sealed)),
+            Template::Sealed(sealed) => Some((template.clone(), sealed.clone())),
             Template::Draft { .. } => None,
         });
-        sealed
-            .map(|(template, sealed)| KeptTemplate {
-                template: template.clone(),
-                source: sealed.source.clone(),
-                built: sealed.built,
-            })
-            .collect()
+        sealed.collect()
     }
 
     /// Removes all but sealed templates, and says of those what they are.
@@ -92,12 +95,9 @@ impl PgSlices {
 
     async fn try_leave(&self) -> Result<()> {
         let templates: HashMap<String, Mark> = self
-            .templates()
-            .iter()
-            .filter_map(|(template, state)| match state {
-                Template::Sealed(sealed) => Some((sealed.database.clone(), mark(template, sealed))),
-                Template::Draft { .. } => None,
-            })
+            .all_sealed()
+            .into_iter()
+            .map(|(template, sealed)| (sealed.database.clone(), mark(template, &sealed)))
             .collect();
         let databases = self.names("SELECT datname::text FROM pg_database WHERE oid >= 16384");
         let mut stays = HashSet::new();
@@ -154,10 +154,10 @@ impl PgSlices {
     }
 }
 
-fn mark(template: &Fingerprint, sealed: &Sealed) -> Mark {
+fn mark(template: Fingerprint, sealed: &Sealed) -> Mark {
     let built = sealed.built.duration_since(SystemTime::UNIX_EPOCH);
     Mark {
-        template: template.clone(),
+        template,
         source: sealed.source.clone(),
         built: built.unwrap_or_default().as_secs(),
     }
