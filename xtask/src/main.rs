@@ -15,6 +15,7 @@ mod line;
 mod look;
 mod need;
 mod prove;
+mod steps;
 mod test;
 mod version;
 

@@ -4,23 +4,16 @@ use std::env;
 
 use anyhow::Result;
 
+use crate::args::AfterFailure;
 use crate::images;
 use crate::line::Line;
 use crate::need::{self, Need};
+use crate::steps::{self, Step, Work};
 
 pub(crate) fn run(extra: &[String]) -> Result<()> {
     need::ensure(Need::TEST)?;
     let containers = Containers::look()?;
-    for (name, work) in plan(&["run"], extra, &containers) {
-        match work {
-            Work::Run(line) => {
-                println!("running: {line}");
-                line.run()?;
-            }
-            Work::Skip(why) => println!("skipped: {name}: {why}"),
-        }
-    }
-    Ok(())
+    steps::run("test", plan(&["run"], extra, &containers), AfterFailure::KeepGoing)
 }
 
 /// Whether tests can have containers.
@@ -50,15 +43,8 @@ impl Containers {
     }
 }
 
-/// One of the commands that together run every test.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Work {
-    Run(Line),
-    Skip(String),
-}
-
 /// The commands that together run every test, by name.
-pub(crate) fn plan(nextest: &[&str], extra: &[String], containers: &Containers) -> Vec<(&'static str, Work)> {
+pub(crate) fn plan(nextest: &[&str], extra: &[String], containers: &Containers) -> Vec<Step> {
     let nextest = [&["nextest"], nextest].concat();
     if extra.iter().any(|arg| selects(arg)) {
         // With a selection plain `cargo test` knows best whether there are doc tests to run.
@@ -67,21 +53,21 @@ pub(crate) fn plan(nextest: &[&str], extra: &[String], containers: &Containers) 
             ("cargo test", Line::cargo(["test", "--no-fail-fast"]).args(extra)),
         ];
         return lines
-            .map(|(name, line)| (name, Work::Run(native(line, containers))))
+            .map(|(name, line)| Step::new(name, Work::Run(native(line, containers))))
             .into();
     }
     let whole = |args: &[&str]| Line::cargo(args).args(&["--workspace".to_owned()]).args(extra);
     let native = |line| Work::Run(native(line, containers));
     let mut plan = vec![
-        ("nextest", native(whole(&nextest))),
+        Step::new("nextest", native(whole(&nextest))),
         // nextest runs none. They come in between, so that the summaries of the other two are what one sees last:
         // a crate without doc tests ends with "0 passed".
-        ("doc tests", native(whole(&["test", "--no-fail-fast", "--doc"]))),
-        ("cargo test", native(whole(&["test", "--no-fail-fast", "--tests"]))),
+        Step::new("doc tests", native(whole(&["test", "--no-fail-fast", "--doc"]))),
+        Step::new("cargo test", native(whole(&["test", "--no-fail-fast", "--tests"]))),
     ];
     if extra.is_empty() {
-        plan.push(("nextest, in containers", in_containers(containers)));
-        plan.push((
+        plan.push(Step::new("nextest, in containers", in_containers(containers)));
+        plan.push(Step::new(
             "nextest, on external servers",
             Work::Run(on_external_servers(containers)),
         ));
@@ -152,7 +138,8 @@ mod tests {
         let extra: Vec<String> = extra.iter().map(|arg| (*arg).to_owned()).collect();
         plan(&["run"], &extra, containers)
             .into_iter()
-            .map(|(name, work)| match work {
+            .map(|Step { name, work }| match work {
+                Work::Call(_) => name,
                 Work::Run(line) => line.to_string().replace("ITEST_PROVIDER=native ", ""),
                 Work::Skip(why) => format!("{name}: {why}"),
             })
