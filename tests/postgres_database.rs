@@ -169,7 +169,7 @@ async fn what_belongs_to_the_whole_server_is_refused(db: PgPool) -> anyhow::Resu
         "CREATE TABLESPACE another LOCATION '/tmp'",
         "COPY (SELECT 1) TO PROGRAM 'true'",
         "SELECT pg_read_file('postgresql.conf')",
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'postgres'",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_get_activity(NULL) WHERE usesysid = 'postgres'::regrole",
         "SET session_replication_role = replica",
         "CREATE EXTENSION dblink",
     ] {
@@ -263,4 +263,34 @@ async fn psql(url: &str, query: &str) -> anyhow::Result<String> {
     let output = psql.env_remove("PGOPTIONS").output().await?;
     anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+#[tokio::test]
+async fn a_test_meets_no_session_but_its_own_whether_its_database_is_new_or_used() {
+    let guests = Guests::new();
+    for _ in 0..3 {
+        guests.pass("counts_sessions_and_ends_all_but_its_own").await;
+    }
+    let counted = guests.notes("sessions");
+    assert_eq!(counted, ["1 1", "1 1", "1 1"]);
+    guests.end_supervisors(rustix::process::Signal::TERM).await;
+}
+
+#[integration(postgres)]
+#[ignore = "a guest"]
+async fn counts_sessions_and_ends_all_but_its_own(db: &mut PgConnection) -> anyhow::Result<()> {
+    let (listed, counted): (i64, i32) = sqlx::query_as(
+        "SELECT (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()),
+           (SELECT numbackends FROM pg_stat_database WHERE datname = current_database())",
+    )
+    .fetch_one(&mut *db)
+    .await?;
+    note("sessions", format!("{listed} {counted}"));
+    sqlx::query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }

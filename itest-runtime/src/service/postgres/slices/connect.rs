@@ -129,6 +129,7 @@ impl PgSlices {
             harvest: Mutex::new(harvest),
             templates: Mutex::new(templates),
             has_news: AtomicBool::new(false),
+            base: OnceCell::new(),
             blank: OnceCell::new(),
             ended: AtomicU64::new(0),
             recycles: rights.major >= recycle::FIRST_VERSION && rights.superuser && !dedicated,

@@ -1,5 +1,6 @@
 //! The supervisor's end: databases, templates and roles.
 
+mod base;
 mod connect;
 mod keep;
 mod template;
@@ -52,6 +53,8 @@ pub struct PgSlices {
     templates: Mutex<HashMap<Fingerprint, Template>>,
     /// Whether a template came or went since the server started.
     has_news: AtomicBool,
+    /// The database to clone where there is no template, once it is made.
+    base: OnceCell<String>,
     /// What is in a database without a template.
     blank: OnceCell<Arc<Content>>,
     /// How many leases ended.
@@ -326,7 +329,10 @@ impl Slices for PgSlices {
         }
         let mut slice = PgSlice::new(database.clone(), role.clone());
         let made = async {
-            let from = template.map_or("template0", |template| &template.database);
+            let from = match template {
+                Some(template) => &template.database,
+                None => self.base().await?,
+            };
             self.create(&database, from, role.as_deref()).await?;
             if template.is_some_and(|template| template.has_settings) && matches!(self.logins, Logins::Own) {
                 self.admin.copy_settings(from, &database).await?;

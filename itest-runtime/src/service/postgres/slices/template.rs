@@ -42,7 +42,7 @@ impl PgSlices {
             owner = ident(owner),
         );
         self.admin.run("failed to make a role", made).await?;
-        self.create(&database, "template0", Some(owner)).await?;
+        self.create(&database, self.base().await?, Some(owner)).await?;
         // Every lease's role is a member of the owner: the builder alone gets in.
         let opened = format!(
             "REVOKE CONNECT ON DATABASE {0} FROM {1}; GRANT CONNECT ON DATABASE {0} TO {0}",
