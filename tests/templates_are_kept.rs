@@ -58,7 +58,7 @@ async fn uses_its_template(db: PgPool) -> anyhow::Result<()> {
     note("columns", columns);
     note("templates", templates);
     let (databases, roles): (i64, i64) = sqlx::query_as(
-        "SELECT (SELECT count(*) FROM pg_database WHERE NOT datistemplate), (SELECT count(*) FROM pg_roles WHERE oid >= 16384)",
+        "SELECT (SELECT count(*) FROM pg_database WHERE NOT datistemplate AND datname !~ '_b[0-9]+$'), (SELECT count(*) FROM pg_roles WHERE oid >= 16384)",
     )
     .fetch_one(&db)
     .await?;
@@ -224,4 +224,77 @@ async fn none_is_kept_for_longer_than_was_asked_for() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     short.run().await;
     assert_eq!(short.built(), 2);
+}
+
+async fn unlogged_rows(db: PgPool) -> sqlx::Result<()> {
+    note("built", "with unlogged rows");
+    sqlx::raw_sql("CREATE UNLOGGED TABLE hits AS SELECT generate_series(1, 5) AS id; CREATE TABLE visits (id int)")
+        .execute(&db)
+        .await
+        .map(drop)
+}
+
+async fn finds_what_was_built(db: &PgPool) -> anyhow::Result<()> {
+    let found: (i64, i64) = sqlx::query_as("SELECT (SELECT count(*) FROM hits), (SELECT count(*) FROM visits)")
+        .fetch_one(db)
+        .await?;
+    assert_eq!(found, (5, 0));
+    sqlx::raw_sql("INSERT INTO visits VALUES (1); INSERT INTO hits VALUES (6)")
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// As the OOM killer does.
+async fn kills_its_backend(db: PgPool) -> anyhow::Result<()> {
+    finds_what_was_built(&db).await?;
+    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&db).await?;
+    let pid = rustix::process::Pid::from_raw(pid).expect("a process");
+    rustix::process::kill_process(pid, Signal::KILL)?;
+    Ok(())
+}
+
+#[integration(postgres(setup = unlogged_rows))]
+#[ignore = "a guest"]
+async fn finds_what_was_built_where_a_crash_ends_the_server(db: PgPool) -> anyhow::Result<()> {
+    finds_what_was_built(&db).await
+}
+
+#[integration(postgres(setup = unlogged_rows))]
+#[ignore = "a guest"]
+async fn kills_its_backend_where_a_crash_ends_the_server(db: PgPool) -> anyhow::Result<()> {
+    kills_its_backend(db).await
+}
+
+#[integration(postgres(setup = unlogged_rows, settings("restart_after_crash=on")))]
+#[ignore = "a guest"]
+async fn finds_what_was_built_where_the_server_starts_anew(db: PgPool) -> anyhow::Result<()> {
+    finds_what_was_built(&db).await
+}
+
+#[integration(postgres(setup = unlogged_rows, settings("restart_after_crash=on")))]
+#[ignore = "a guest"]
+async fn kills_its_backend_where_the_server_starts_anew(db: PgPool) -> anyhow::Result<()> {
+    kills_its_backend(db).await
+}
+
+#[tokio::test]
+async fn nothing_of_a_server_that_lost_a_backend_is_used_again() {
+    for kind in ["where_a_crash_ends_the_server", "where_the_server_starts_anew"] {
+        let house = House::new();
+        let finds = format!("finds_what_was_built_{kind}");
+        house.guests.pass_together(&[&finds, &finds, &finds]).await;
+        house.guests.pass(&format!("kills_its_backend_{kind}")).await;
+        for _ in 0..4 {
+            house.guests.pass_together(&[&finds, &finds]).await;
+        }
+        assert_eq!(
+            house.guests.notes("built").len(),
+            2,
+            "once before and once after ({kind})"
+        );
+        house.guests.end_supervisors(Signal::TERM).await;
+        house.guests.pass(&finds).await;
+        house.guests.end_supervisors(Signal::TERM).await;
+    }
 }

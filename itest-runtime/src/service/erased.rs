@@ -34,6 +34,7 @@ pub(crate) trait ErasedSlices: Send + Sync {
     fn leave_templates(&self) -> BoxFuture<'_, bool>;
     fn owns_line(&self, grant: &Value, line: &str) -> bool;
     fn mark_log<'a>(&'a self, mark: &'a str) -> BoxFuture<'a, bool>;
+    fn lost(&self) -> BoxFuture<'_, String>;
     fn clear(&self) -> BoxFuture<'_, ()>;
 }
 
@@ -113,6 +114,10 @@ where
 
     fn mark_log<'a>(&'a self, mark: &'a str) -> BoxFuture<'a, bool> {
         Box::pin(self.0.mark_log(mark))
+    }
+
+    fn lost(&self) -> BoxFuture<'_, String> {
+        Box::pin(self.0.lost())
     }
 
     fn clear(&self) -> BoxFuture<'_, ()> {

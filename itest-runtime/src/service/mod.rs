@@ -248,6 +248,12 @@ pub trait Slices: Send + Sync + 'static {
         async { false }
     }
 
+    /// Returns when the server runs and yet can't be trusted or used any more, and says why: nothing on it is used again,
+    /// and the next test gets another server. By default it never returns.
+    fn lost(&self) -> impl Future<Output = String> + Send {
+        std::future::pending()
+    }
+
     /// Removes all that was made, from a server that outlives the supervisor.
     fn clear(&self) -> impl Future<Output = ()> + Send {
         async {}

@@ -20,6 +20,8 @@ use crate::service::LeaseName;
 use crate::spec::{Fingerprint, Request};
 use crate::wire::{BUILD, FrameReader, FrameWriter, FromSupervisor, Open, SliceDiagnosis, ToSupervisor};
 
+/// On how many servers, one after the other, a slice is asked for.
+const TRIES: usize = 3;
 /// More lines of a server's log than this don't help anybody.
 const MOST_LINES: usize = 40;
 
@@ -212,7 +214,29 @@ impl One {
         if !self.supervisor.servers.is_up(&self.key) {
             self.say(format!("waiting for {} to start", request.label)).await;
         }
-        let server = Servers::get(&self.supervisor, &self.key, request, self.anchor, |text| self.say(text)).await?;
+        let mut tries = 1;
+        let granted = loop {
+            let server = Servers::get(&self.supervisor, &self.key, request, self.anchor, |text| self.say(text)).await?;
+            let outcome = tokio::select! {
+                outcome = self.acquire_on(&server, request) => outcome,
+                death = server.died() => Err(death),
+            };
+            match outcome {
+                // Its successor has no less for this test, which has seen nothing of the one that is lost.
+                Err(error) if tries < TRIES && server.is_given_up().await => {
+                    tracing::info!(%error, "a test gets another server");
+                    tries += 1;
+                }
+                outcome => break outcome,
+            }
+        };
+        granted.map(|granted| Granted {
+            _dedicated: dedicated,
+            ..granted
+        })
+    }
+
+    async fn acquire_on(&self, server: &Arc<Server>, request: &Request) -> Result<Granted> {
         let pool = server.slices.pool(&request.slice)?;
         let mut _stays = None;
         if let Some(template) = &pool.template {
@@ -224,7 +248,7 @@ impl One {
                 .await;
             }
             let wanted = (template, pool.source.as_ref());
-            let building = template::ensure(&server, wanted, &request.slice, self.anchor, |blank| self.build(blank));
+            let building = template::ensure(server, wanted, &request.slice, self.anchor, |blank| self.build(blank));
             _stays = Some(building.await?);
         }
         let log_offset = server.instance.log_length();
@@ -236,13 +260,13 @@ impl One {
             .pool(&request.slice, &pool)
             .lease(&request.slice, &lease)
             .await
-            .map_err(|error| death_or(&server, error))?;
+            .map_err(|error| death_or(server, error))?;
         held.last = request.dedicated;
         Ok(Granted {
             held,
             grant,
             log_offset,
-            _dedicated: dedicated,
+            _dedicated: None,
         })
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -23,6 +24,8 @@ const TRY: Duration = Duration::from_millis(3);
 const TRY_CONTAINER: Duration = Duration::from_millis(10);
 /// How long somebody else's server may refuse connections: it may be starting, too.
 const EXTERNAL_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a server may take to end that can't be used any more.
+const ENDS: Duration = Duration::from_secs(1);
 /// How long removing everything from somebody else's server may take.
 const CLEAR: Duration = Duration::from_secs(20);
 /// How long a container's log may take to come.
@@ -42,6 +45,8 @@ pub(super) struct Server {
     /// Slices that are being made or recycled.
     background: Mutex<JoinSet<()>>,
     death: OnceLock<Error>,
+    /// Told of the death.
+    died: watch::Sender<()>,
 }
 
 impl Server {
@@ -86,6 +91,41 @@ impl Server {
         };
         // A diagnosis that lacks a line is better than none.
         let _ = tokio::time::timeout(LOG_COMES, caught_up).await;
+    }
+
+    /// Waits until the server is given up, if its service has seen that it can't be used any more. Tells whether it is.
+    pub(super) async fn is_given_up(&self) -> bool {
+        if self.slices.lost().now_or_never().is_some() {
+            // Whoever watches over it gives it up.
+            self.died().await;
+        }
+        !self.is_usable()
+    }
+
+    /// Nobody gets anything of it any more.
+    async fn give_up(&self, what: &str) {
+        let error = Error::new(format!("the {} server {what}", self.service))
+            .log("its last words", self.instance.last_words())
+            .hint("the next test gets a new server");
+        if self.death.set(error).is_ok() {
+            tracing::warn!(service = self.service, what, "a server is given up");
+            self.died.send_replace(());
+            self.pools().clear();
+            self.instance.stop().await;
+        }
+    }
+
+    /// Returns when the server is dead, and tells how it died.
+    pub(super) async fn died(&self) -> Error {
+        let mut died = self.died.subscribe();
+        loop {
+            if let Some(death) = self.death() {
+                return death.clone();
+            }
+            if died.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     pub(super) fn is_usable(&self) -> bool {
@@ -308,18 +348,16 @@ impl Servers {
 
 /// Notices a server's death.
 async fn watch_over(server: Arc<Server>) {
-    let how = server.instance.ended().await;
-    let error = Error::new(format!(
-        "the {} server ended ({how}) while tests were using it",
-        server.service
-    ))
-    .log("its last words", server.instance.last_words())
-    .hint("the next test gets a new server");
-    if server.death.set(error).is_ok() {
-        tracing::warn!(service = server.service, how, "a server died");
-        server.pools().clear();
-        server.instance.stop().await;
-    }
+    let ended = |how: String| format!("ended ({how}) while tests were using it");
+    let what = tokio::select! {
+        how = server.instance.ended() => ended(how),
+        // If it is just ending, how it does is more to the point.
+        why = server.slices.lost() => match tokio::time::timeout(ENDS, server.instance.ended()).await {
+            Ok(how) => ended(how),
+            Err(_) => format!("can't be used any more: {why}"),
+        },
+    };
+    server.give_up(&what).await;
 }
 
 async fn start_server(
@@ -398,6 +436,7 @@ async fn start_server(
         pools: Mutex::default(),
         background: Mutex::default(),
         death: OnceLock::new(),
+        died: watch::Sender::new(()),
     }))
 }
 

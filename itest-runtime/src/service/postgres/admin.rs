@@ -1,5 +1,6 @@
 //! What the supervisor does on a server, by SQL.
 
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -60,6 +61,27 @@ impl Admin {
     /// Options for a connection of the supervisor's own to another database.
     pub(super) fn options_in(&self, database: &str) -> PgConnectOptions {
         self.options.clone().database(database)
+    }
+
+    /// Since when the server runs, and since when it counts: the latter is anew after each crash, which the former isn't.
+    pub(super) async fn era(&self) -> Result<String> {
+        let query = || {
+            sqlx::query_scalar(
+                "SELECT concat_ws(' ', pg_postmaster_start_time(), pg_stat_get_bgwriter_stat_reset_time())",
+            )
+            .fetch_one(&self.pool)
+        };
+        // A restart has broken the pool's connections, and the server may turn new ones away for a moment.
+        let deadline = Instant::now() + ENDS;
+        loop {
+            match query().await {
+                Ok(era) => return Ok(era),
+                Err(error) if Instant::now() > deadline || is_not_there(&error) => {
+                    return Err(Error::caused("failed to look whether the server was restarted", &error));
+                }
+                Err(_) => tokio::time::sleep(LOOK).await,
+            }
+        }
     }
 
     pub(super) async fn rights(&self) -> Result<Rights> {
@@ -240,6 +262,11 @@ impl IntoRaw for AssertSqlSafe<String> {
 /// The application name of a living supervisor's sessions.
 pub(super) fn sign_of_life(owner: &str) -> String {
     format!("itest:{owner}")
+}
+
+/// Whether nobody listens.
+fn is_not_there(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(error) if [ErrorKind::NotFound, ErrorKind::ConnectionRefused].contains(&error.kind()))
 }
 
 /// `object_in_use`: someone is connected.

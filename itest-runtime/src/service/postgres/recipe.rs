@@ -12,6 +12,8 @@ use crate::provider::{ContainerLaunch, DeathSignal, DockerRecipe, Launch, Native
 /// dynamic shared memory in the data folder can't outlive it, as it could in `/dev/shm`; `lc_messages` keeps the log in the
 /// language that diagnoses are written in.
 const SETTINGS: &[(&str, &str)] = &[
+    // A backend that dies by a signal would make the server start anew in place, with empty unlogged tables and counters.
+    ("restart_after_crash", "off"),
     ("fsync", "off"),
     ("full_page_writes", "off"),
     ("synchronous_commit", "off"),

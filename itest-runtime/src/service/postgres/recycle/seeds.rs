@@ -21,6 +21,18 @@ const COLUMNS: &str =
      FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
      WHERE a.attrelid = $1::int8::oid AND a.attnum > 0 AND NOT a.attisdropped";
 
+/// Whether filling a table again would run code that may change other tables: a CHECK of the table's, or of a domain's, that
+/// calls a volatile function of the template's own. The server lets no other function write.
+const RUNS_CODE: &str = "SELECT EXISTS (
+       SELECT FROM pg_catalog.pg_constraint c
+         JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_constraint'::regclass AND d.objid = c.oid
+         LEFT JOIN pg_catalog.pg_operator o ON d.refclassid = 'pg_catalog.pg_operator'::regclass AND o.oid = d.refobjid
+         JOIN pg_catalog.pg_proc p ON p.oid = CASE d.refclassid WHEN 'pg_catalog.pg_proc'::regclass THEN d.refobjid
+           WHEN 'pg_catalog.pg_operator'::regclass THEN o.oprcode END
+       WHERE c.contype = 'c' AND p.oid >= 16384 AND p.provolatile = 'v' AND (c.conrelid = $1::int8::oid
+         OR c.contypid <> 0 AND EXISTS (SELECT FROM pg_catalog.pg_attribute a
+           WHERE a.attrelid = $1::int8::oid AND a.attnum > 0 AND a.atttypid >= 16384)))";
+
 /// Reads the rows of tables that have some; `tables` tells how many bytes they take.
 pub(super) async fn read(
     connection: &mut PgConnection,
@@ -53,6 +65,10 @@ async fn read_table(connection: &mut PgConnection, oid: u32, name: &str) -> Resu
     let Some(columns) = columns else {
         return Ok(Seed::Unknown);
     };
+    let runs_code = sqlx::query_scalar(RUNS_CODE).bind(i64::from(oid));
+    if runs_code.fetch_one(&mut *connection).await.context(wanted)? {
+        return Ok(Seed::Unknown);
+    }
     if let Some(generated) = generated {
         // The expression's functions may have changed since a row was written; or its values can't be compared.
         let sql = format!("SELECT EXISTS (SELECT FROM ONLY {name} WHERE {generated})");

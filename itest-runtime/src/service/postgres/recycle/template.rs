@@ -200,24 +200,29 @@ pub(super) fn but_for_temporary(catalog: &str) -> &'static str {
     }
 }
 
+/// How many sequences one statement reads: the time to plan it grows with the square of their number.
+const AT_ONCE: usize = 100;
+
 /// Where sequences stand. Each is read like a table of one row.
 async fn stand(connection: &mut PgConnection, sequences: &[(u32, String)]) -> Result<Vec<(u32, i64, bool)>> {
-    if sequences.is_empty() {
-        return Ok(Vec::new());
+    let mut known = Vec::new();
+    for some in sequences.chunks(AT_ONCE) {
+        let states: Vec<String> = some
+            .iter()
+            .map(|(oid, name)| format!("SELECT {oid}::int8, last_value, is_called FROM {name}"))
+            .collect();
+        let states: Vec<(i64, i64, bool)> = sqlx::query_as(AssertSqlSafe(states.join(" UNION ALL ")))
+            .persistent(false)
+            .fetch_all(&mut *connection)
+            .await
+            .context(|| "failed to read sequences")?;
+        known.extend(
+            states
+                .into_iter()
+                .filter_map(|(oid, last, called)| Some((u32::try_from(oid).ok()?, last, called))),
+        );
     }
-    let states: Vec<String> = sequences
-        .iter()
-        .map(|(oid, name)| format!("SELECT {oid}::int8, last_value, is_called FROM {name}"))
-        .collect();
-    let states: Vec<(i64, i64, bool)> = sqlx::query_as(AssertSqlSafe(states.join(" UNION ALL ")))
-        .persistent(false)
-        .fetch_all(connection)
-        .await
-        .context(|| "failed to read sequences")?;
-    let known = states
-        .into_iter()
-        .filter_map(|(oid, last, called)| Some((u32::try_from(oid).ok()?, last, called)));
-    Ok(known.collect())
+    Ok(known)
 }
 
 /// The statement that sets sequences. In one list: many selects in one take long to plan.

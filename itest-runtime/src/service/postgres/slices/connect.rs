@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 
 use super::{Logins, PgSlices, keep, next_name};
 use crate::error::{Context, Error, Result};
@@ -120,6 +120,8 @@ impl PgSlices {
             HashMap::new()
         };
         let slices = Self {
+            era: admin.era().await?,
+            lost: watch::Sender::new(false),
             strategy: if is_ours && rights.major >= 15 {
                 "STRATEGY file_copy"
             } else {

@@ -94,6 +94,7 @@ impl PgSlices {
     }
 
     async fn try_leave(&self) -> Result<()> {
+        self.check_era().await?;
         let templates: HashMap<String, Mark> = self
             .all_sealed()
             .into_iter()

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinHandle;
 
 use super::admin::{Admin, bound_locks, end_other_sessions, end_others, ident, literal};
@@ -57,6 +57,10 @@ pub struct PgSlices {
     base: OnceCell<String>,
     /// What is in a database without a template.
     blank: OnceCell<Arc<Content>>,
+    /// Since when the server runs, and since when it counts.
+    era: String,
+    /// Told when the server is in another era.
+    lost: watch::Sender<bool>,
     /// How many leases ended.
     ended: AtomicU64,
     /// Whether the server tells what changed in a database, so that it can be used again.
@@ -192,7 +196,9 @@ impl PgSlices {
     /// A connection of the supervisor's own that nothing in the database bends.
     async fn connect_to(&self, database: &str) -> Result<PgConnection> {
         let wanted = || "failed to connect to a slice";
-        let options = self.admin.options_in(database);
+        // These could end the session before it can say anything.
+        let patient = [("statement_timeout", "0"), ("idle_in_transaction_session_timeout", "0")];
+        let options = self.admin.options_in(database).options(patient);
         let mut connection = PgConnection::connect_with(&options).await.context(wanted)?;
         bound_locks(&mut connection, LOCKED).await.context(wanted)?;
         if self.recycles {
@@ -313,6 +319,7 @@ impl Slices for PgSlices {
                 ..PgSlice::new(database, None)
             });
         }
+        self.check_era().await?;
         let database = self.next_name("s");
         let template = spec
             .template
@@ -349,52 +356,12 @@ impl Slices for PgSlices {
     }
 
     async fn grant(&self, slice: &mut PgSlice, spec: &PgSpec, lease: &LeaseName) -> Result<PgGrant> {
-        let (old, password) = match (&slice.role, &self.logins) {
-            (Some(role), _) => (role.clone(), random_hex(24)),
-            (None, Logins::UrlUser { user, password, .. }) => {
-                let (user, password) = (user.clone(), password.clone());
-                return Ok(PgGrant {
-                    bare: slice.is_guest,
-                    ..self.grant_of(&slice.database, user, password, spec.isolation)
-                });
-            }
-            (None, Logins::Own) => return Err(Error::new("a slice has no role")),
-        };
-        if spec.isolation == Isolation::Shared {
-            return self.grant_shared(slice, spec, lease, &password).await;
+        let opened = self.open(slice, spec, lease).await;
+        if opened.is_err() {
+            // Was it the slice, or all of the server?
+            self.check_era().await?;
         }
-        let new = lease.within(NAME_LIMIT);
-        let limit = if spec.isolation == Isolation::Transaction {
-            1
-        } else {
-            CONNECTIONS
-        };
-        let mut granted = format!("ALTER ROLE {} RENAME TO {}", ident(&old), ident(&new));
-        // From one transaction to the next nothing else changes where a socket needs no password: none of them can be reached
-        // by a URL.
-        let as_before = slice.opened == Some(Isolation::Transaction) && spec.isolation == Isolation::Transaction;
-        if !as_before || !matches!(self.address, Address::Native { .. }) {
-            granted.push_str(&format!(
-                "; ALTER ROLE {new} CONNECTION LIMIT {limit} PASSWORD {password}",
-                new = ident(&new),
-                password = literal(&password),
-            ));
-        }
-        match &mut slice.connection {
-            // Quicker than one of the pool's.
-            Some(connection) => sqlx::raw_sql(AssertSqlSafe(granted))
-                .execute(connection)
-                .await
-                .map(drop)
-                .context(|| "failed to open a database to the test")?,
-            None => self.admin.run("failed to open a database to the test", granted).await?,
-        }
-        slice.role = Some(new.clone());
-        slice.opened = Some(spec.isolation);
-        Ok(PgGrant {
-            must_see_rollback: slice.baseline.is_none(),
-            ..self.grant_of(&slice.database, new, password, spec.isolation)
-        })
+        opened
     }
 
     async fn recycle(&self, slice: &mut PgSlice, used: Used) -> Result<Recycled> {
@@ -483,6 +450,13 @@ impl Slices for PgSlices {
         line.contains(&format!("] {}@", grant.user)) && !line.contains("unexpected EOF on client connection")
     }
 
+    async fn lost(&self) -> String {
+        if self.lost.subscribe().wait_for(|lost| *lost).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        "it ended or was restarted, and what was known of its databases may not hold".to_owned()
+    }
+
     async fn clear(&self) {
         if matches!(self.address, Address::External { .. }) && self.can_create {
             let harvest = self.harvest.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -495,6 +469,69 @@ impl Slices for PgSlices {
 }
 
 impl PgSlices {
+    /// Checks that the server wasn't restarted since we came: after a crash, unlogged tables are empty and counters begin
+    /// anew, in templates, too.
+    pub(super) async fn check_era(&self) -> Result<()> {
+        let era = self.admin.era().await;
+        if era.as_ref().is_ok_and(|era| *era == self.era) {
+            return Ok(());
+        }
+        self.lost.send_replace(true);
+        era.and(Err(Error::new(
+            "the PostgreSQL server was restarted while tests were using it; the next test finds everything made anew",
+        )))
+    }
+
+    /// Opens a slice to one lease.
+    async fn open(&self, slice: &mut PgSlice, spec: &PgSpec, lease: &LeaseName) -> Result<PgGrant> {
+        let (old, password) = match (&slice.role, &self.logins) {
+            (Some(role), _) => (role.clone(), random_hex(24)),
+            (None, Logins::UrlUser { user, password, .. }) => {
+                let (user, password) = (user.clone(), password.clone());
+                return Ok(PgGrant {
+                    bare: slice.is_guest,
+                    ..self.grant_of(&slice.database, user, password, spec.isolation)
+                });
+            }
+            (None, Logins::Own) => return Err(Error::new("a slice has no role")),
+        };
+        if spec.isolation == Isolation::Shared {
+            return self.grant_shared(slice, spec, lease, &password).await;
+        }
+        let new = lease.within(NAME_LIMIT);
+        let limit = if spec.isolation == Isolation::Transaction {
+            1
+        } else {
+            CONNECTIONS
+        };
+        let mut granted = format!("ALTER ROLE {} RENAME TO {}", ident(&old), ident(&new));
+        // From one transaction to the next nothing else changes where a socket needs no password: none of them can be reached
+        // by a URL.
+        let as_before = slice.opened == Some(Isolation::Transaction) && spec.isolation == Isolation::Transaction;
+        if !as_before || !matches!(self.address, Address::Native { .. }) {
+            granted.push_str(&format!(
+                "; ALTER ROLE {new} CONNECTION LIMIT {limit} PASSWORD {password}",
+                new = ident(&new),
+                password = literal(&password),
+            ));
+        }
+        match &mut slice.connection {
+            // Quicker than one of the pool's.
+            Some(connection) => sqlx::raw_sql(AssertSqlSafe(granted))
+                .execute(connection)
+                .await
+                .map(drop)
+                .context(|| "failed to open a database to the test")?,
+            None => self.admin.run("failed to open a database to the test", granted).await?,
+        }
+        slice.role = Some(new.clone());
+        slice.opened = Some(spec.isolation);
+        Ok(PgGrant {
+            must_see_rollback: slice.baseline.is_none(),
+            ..self.grant_of(&slice.database, new, password, spec.isolation)
+        })
+    }
+
     /// Each lease of a shared database has a role of its own besides.
     async fn grant_shared(&self, slice: &PgSlice, spec: &PgSpec, lease: &LeaseName, password: &str) -> Result<PgGrant> {
         let role = lease.within(NAME_LIMIT);
