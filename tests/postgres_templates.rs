@@ -311,3 +311,28 @@ async fn a_templates_database_settings_hold_in_its_slices(db: PgPool) -> sqlx::R
     assert_eq!(shown, ("app, public".to_owned(), "it's".to_owned()));
     Ok(())
 }
+
+async fn many_sequences(db: PgPool) -> sqlx::Result<()> {
+    sqlx::raw_sql("DO $$ BEGIN FOR i IN 1..4000 LOOP EXECUTE format('CREATE SEQUENCE s%s', i); END LOOP; END $$")
+        .execute(&db)
+        .await
+        .map(drop)
+}
+
+#[integration(postgres(setup = many_sequences))]
+#[ignore = "a guest"]
+async fn moves_one_of_many_sequences(db: PgPool) -> anyhow::Result<()> {
+    let next: i64 = sqlx::query_scalar("SELECT nextval('s2000')").fetch_one(&db).await?;
+    assert_eq!(next, 1);
+    Ok(())
+}
+
+/// Their number squared would take longer than a guest may.
+#[tokio::test]
+async fn thousands_of_sequences_are_put_back_in_time() {
+    let guests = Guests::new();
+    for _ in 0..3 {
+        guests.pass("moves_one_of_many_sequences").await;
+    }
+    guests.end_supervisors(rustix::process::Signal::TERM).await;
+}

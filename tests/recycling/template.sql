@@ -96,3 +96,14 @@ SELECT nextval('used'), setval('plain_id_seq', 1000, false);
 SELECT lo_from_bytea(900001, 'a large object');
 COMMENT ON TABLE plain IS 'plain';
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
+
+-- What a database sets must not bend the supervisor's own statements.
+CREATE TABLE listed (id int PRIMARY KEY, words text[]);
+INSERT INTO listed VALUES (1, ARRAY['a', NULL, 'c']);
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET array_nulls = off', current_database()); END $$;
+
+-- A check that writes to another table.
+CREATE TABLE echoes (t text);
+CREATE FUNCTION echo(text) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.echoes VALUES ($1); RETURN true; END $$;
+CREATE TABLE checked (t text CHECK (echo(t)));
+INSERT INTO checked VALUES ('a'), ('b');
