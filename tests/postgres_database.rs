@@ -294,3 +294,32 @@ async fn counts_sessions_and_ends_all_but_its_own(db: &mut PgConnection) -> anyh
     .await?;
     Ok(())
 }
+
+#[integration(postgres)]
+async fn a_pool_survives_the_end_of_a_connection(db: PgPool) -> anyhow::Result<()> {
+    let (mut first, mut second) = (db.acquire().await?, db.acquire().await?);
+    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+        .fetch_one(&mut *first)
+        .await?;
+    drop(first);
+    // The pool has it back a moment later.
+    support::wait_until("the connection is back", || {
+        (db.num_idle() == 0).then(|| "it is lent".to_owned())
+    })
+    .await;
+    sqlx::query("SELECT pg_terminate_backend($1)")
+        .bind(pid)
+        .execute(&mut *second)
+        .await?;
+    while sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)")
+        .bind(pid)
+        .fetch_one(&mut *second)
+        .await?
+    {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..3 {
+        sqlx::query("SELECT 1").execute(&db).await?;
+    }
+    Ok(())
+}

@@ -30,6 +30,7 @@ pub mod service;
 pub mod spec;
 mod supervisor;
 mod value;
+mod wall;
 mod wire;
 
 pub use error::{Context, Error, Result};

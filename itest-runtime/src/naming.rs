@@ -7,10 +7,12 @@ use crate::spec::{Fingerprint, FingerprintBuilder};
 
 /// The test's name as its harness knows it: what `--exact` needs.
 ///
-/// nextest says it; otherwise libtest names the test's thread after it, except with one thread, where only the path of
+/// nextest says it, unless it is another test's that started this one; otherwise libtest names the test's thread after it, except with one thread, where only the path of
 /// the function is left.
 pub(crate) fn harness_name(case: &Case) -> String {
-    if let Ok(name) = std::env::var("NEXTEST_TEST_NAME") {
+    if let Ok(name) = std::env::var("NEXTEST_TEST_NAME")
+        && name.ends_with_path_of(case)
+    {
         return name;
     }
     let thread = std::thread::current();
@@ -27,7 +29,9 @@ trait PathOf {
 impl PathOf for str {
     /// Under rstest the function's name is a module of cases.
     fn ends_with_path_of(&self, case: &Case) -> bool {
-        self.split("::").any(|part| part == case.name)
+        let path = path_in_crate(case.module, case.name);
+        self.strip_prefix(&path)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     }
 }
 

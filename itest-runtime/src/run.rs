@@ -18,6 +18,7 @@ use crate::outcome::Verdict;
 use crate::service::{TestContext, Used};
 use crate::spec::FingerprintBuilder;
 use crate::supervisor;
+use crate::wall;
 use crate::wire::ExeStamp;
 
 /// Runs one annotated test: `declare` makes the builders, `body` injects the parameters and calls the user's function.
@@ -224,7 +225,7 @@ where
     let body = AssertUnwindSafe(body(leases)).catch_unwind();
     let ended = match limit {
         None => body.await,
-        Some(limit) => match tokio::time::timeout(limit.timeout, body).await {
+        Some(limit) => match wall::timeout(limit.timeout, body).await {
             // A body that blocks its thread ends before anybody can see that its time is over.
             Ok(_) if began.elapsed() > limit.timeout => return limit.passed(),
             Ok(ended) => ended,

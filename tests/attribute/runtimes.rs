@@ -27,3 +27,21 @@ async fn many_threads_when_told_so(db: PgPool) {
 async fn as_many_threads_as_told(_db: PgPool) {
     assert_eq!(Handle::current().metrics().num_workers(), 3);
 }
+
+#[integration(redis)]
+async fn a_large_future_fits_on_a_test_threads_stack(_redis: redis::Client) {
+    let large = [7_u8; 800_000];
+    tokio::task::yield_now().await;
+    assert_eq!(std::hint::black_box(&large)[9], 7);
+}
+
+#[integration(redis, timeout = "60s")]
+async fn a_paused_clock_is_not_the_timeouts(_redis: redis::Client) {
+    tokio::time::pause();
+    tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+}
+
+#[integration(postgres)]
+async fn r#match(db: sqlx::PgPool) -> sqlx::Result<()> {
+    sqlx::query("SELECT 1").execute(&db).await.map(drop)
+}

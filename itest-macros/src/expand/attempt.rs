@@ -78,12 +78,13 @@ fn inject(test: &Test, param: &Param, ty: &Type, [leases, unclaimed]: [&Ident; 2
     }
 }
 
+/// On the heap: what is around it would copy a large future several times, on a stack of 2 MB.
 fn call(test: &Test, itest: &TokenStream) -> TokenStream {
     let (name, arguments) = (&test.sig.ident, arguments(test));
     let verdict = verdict(test, itest);
     let outcome = outcome(test);
     quote! {
-        let #outcome = #name(#(#arguments),*).await;
+        let #outcome = ::std::boxed::Box::pin(#name(#(#arguments),*)).await;
         #verdict
     }
 }

@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::service::Used;
+use crate::wall;
 use crate::wire::{FrameReader, FrameWriter, FromSupervisor, Open, SliceDiagnosis, ToSupervisor};
 
 /// The variable that makes a test binary the supervisor.
@@ -124,7 +125,7 @@ impl Session {
                     .hint("the next test starts another; did something end it (`kill`, the OOM killer)?"),
             )
         };
-        tokio::time::timeout(DIAGNOSIS_PATIENCE, ask)
+        wall::timeout(DIAGNOSIS_PATIENCE, ask)
             .await
             .unwrap_or_else(|_| Err(Error::new("the supervisor doesn't answer")))
     }

@@ -91,9 +91,7 @@ impl PgGrant {
 
     /// A pool that connects when it is first used.
     pub(super) fn pool(&self) -> Result<PgPool> {
-        Ok(PgPoolOptions::new()
-            .test_before_acquire(false)
-            .connect_lazy_with(self.options()?))
+        Ok(PgPoolOptions::new().connect_lazy_with(self.options()?))
     }
 
     /// Only a whole database can be opened from elsewhere.

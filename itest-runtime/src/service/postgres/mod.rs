@@ -267,7 +267,7 @@ impl Service for Postgres {
         let pool = blank.pool()?;
         let built = steps::run(&self.steps, test, &pool).await;
         // It waits for every connection to come back, also for one that a setup function gave to a task of its own.
-        let _ = tokio::time::timeout(CLOSES, pool.close()).await;
+        let _ = crate::wall::timeout(CLOSES, pool.close()).await;
         built
     }
 

@@ -158,7 +158,7 @@ pub(super) async fn finish(lease: &Lease<Postgres>) -> Result<Used> {
         return Ok(Used::RolledBack);
     };
     // A test may have kept the connection, or handed it to a task that goes on: then nothing is known.
-    let acquired = tokio::time::timeout(Duration::from_millis(200), pool.acquire()).await;
+    let acquired = crate::wall::timeout(Duration::from_millis(200), pool.acquire()).await;
     let Ok(Ok(connection)) = acquired else {
         return Ok(Used::Unknown);
     };
