@@ -372,3 +372,28 @@ async fn runs_a_script_for_ever(client: Client) -> anyhow::Result<()> {
     script.query_async::<()>(&mut connect(&client).await?).await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_lock_that_is_held_around_the_tests_is_free_when_they_have_ended() {
+    let guests = Guests::new();
+    let lock = guests.notebook().with_file_name("lock");
+    let mut command = tokio::process::Command::new("sh");
+    command
+        .args(["-c", "exec 9>\"$0\" && flock -n 9 && \"$@\""])
+        .arg(&lock)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "has_a_database", "--include-ignored", "--nocapture"]);
+    guests.prepare(&mut command);
+    let ended = Guests::end_of(command.spawn().unwrap()).await;
+    assert!(ended.passed, "{}", ended.said);
+    assert_eq!(guests.supervisors().len(), 1, "it lingers");
+    let lock = std::fs::File::open(lock).unwrap();
+    lock.try_lock().expect("nobody holds it");
+    guests.end_supervisors(Signal::TERM).await;
+}
+
+#[integration(redis)]
+#[ignore = "a guest"]
+async fn has_a_database(client: Client) -> anyhow::Result<()> {
+    connect(&client).await.map(drop)
+}

@@ -16,7 +16,7 @@ pub(crate) struct Elapsed;
 /// When it took longer.
 pub(crate) async fn timeout<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
     let (_over, is_over) = mpsc::channel::<()>();
-    let (ring, rung) = oneshot::channel();
+    let (ring, alarm) = oneshot::channel();
     let watch = thread::Builder::new().name("itest-clock".to_owned());
     let watching = watch.spawn(move || {
         // When the other end is dropped, nobody waits any more.
@@ -31,7 +31,7 @@ pub(crate) async fn timeout<F: Future>(limit: Duration, future: F) -> Result<F::
     tokio::select! {
         biased;
         outcome = future => Ok(outcome),
-        Ok(()) = rung => Err(Elapsed),
+        Ok(()) = alarm => Err(Elapsed),
     }
 }
 
@@ -51,6 +51,6 @@ mod tests {
 
     #[tokio::test]
     async fn what_ends_in_time_is_returned() {
-        assert_eq!(timeout(Duration::from_secs(3600), async { 1 }).await, Ok(1));
+        assert_eq!(timeout(Duration::from_hours(1), async { 1 }).await, Ok(1));
     }
 }

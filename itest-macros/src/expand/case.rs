@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::ext::IdentExt;
 
 use super::services::drivers;
 use crate::model::Test;
@@ -13,7 +12,8 @@ use crate::options::Flavor;
 
 /// Names of items aren't hygienic, and the user's function sees this one: hence its ugly name.
 pub(super) fn case(test: &Test, itest: &TokenStream) -> TokenStream {
-    let name = test.sig.ident.unraw().to_string();
+    // As the harness names it: with the `r#` of a raw identifier.
+    let name = test.sig.ident.to_string();
     let options = options(test, itest);
     let drivers = drivers(&test.services, itest);
     quote! {

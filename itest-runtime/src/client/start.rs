@@ -159,6 +159,7 @@ fn spawn(case: &Case, home: &Home, settings: &Settings, lock: File) -> Result<Ch
         .stdout(log);
     // nextest and shells send signals to whole process groups.
     os::own_session(&mut command);
+    os::inherit_nothing(&mut command);
     command
         .spawn()
         .context(|| format!("failed to start {} as the supervisor", exe.display()))

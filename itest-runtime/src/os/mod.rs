@@ -12,6 +12,7 @@ mod portable;
 #[cfg(not(target_os = "linux"))]
 use portable as imp;
 
+use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -104,6 +105,37 @@ pub(crate) fn own_session(command: &mut Command) {
     }
 }
 
+/// Has the child get no descriptor of ours but its standard ones: whoever started us may have handed on a lock, or a pipe
+/// whose end somebody waits for. What Rust opens isn't handed on anyway.
+pub(crate) fn inherit_nothing(command: &mut Command) {
+    let handed_on: Vec<RawFd> = std::fs::read_dir("/dev/fd")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|number| *number > 2 && is_handed_on(*number))
+        .collect();
+    if handed_on.is_empty() {
+        return;
+    }
+    // SAFETY: the closure runs between fork and exec and makes plain system calls, without allocating or locking; of the
+    // descriptors nothing but a flag is touched, and that one was closed meanwhile is an error of the call's own.
+    unsafe {
+        command.pre_exec(move || {
+            for number in &handed_on {
+                let descriptor = BorrowedFd::borrow_raw(*number);
+                let _ = rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC);
+            }
+            Ok(())
+        });
+    }
+}
+
+fn is_handed_on(number: RawFd) -> bool {
+    // SAFETY: nothing but its flags is read; that it was closed meanwhile is an error of the call's own.
+    let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+    rustix::io::fcntl_getfd(descriptor).is_ok_and(|flags| !flags.contains(rustix::io::FdFlags::CLOEXEC))
+}
+
 /// Sends `signal` to a process that this supervisor started; a process that is gone is no error.
 pub(crate) fn send_signal(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
@@ -126,6 +158,21 @@ mod tests {
             }
             .is_alive()
         );
+    }
+
+    #[test]
+    fn a_child_inherits_nothing_but_what_it_is_given() {
+        let file = std::fs::File::open("/dev/null").expect("it is there");
+        rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).expect("a flag");
+        let number = std::os::fd::AsRawFd::as_raw_fd(&file);
+        let has_it = |prepare: fn(&mut Command)| {
+            let mut command = Command::new("test");
+            command.args(["-e", &format!("/dev/fd/{number}")]);
+            prepare(&mut command);
+            command.status().expect("`test` runs").success()
+        };
+        assert!(has_it(|_| {}));
+        assert!(!has_it(inherit_nothing));
     }
 
     #[test]

@@ -97,6 +97,7 @@ impl Janitor {
             );
         command.stdin(Stdio::piped()).stdout(lock).stderr(Stdio::null());
         os::own_session(&mut command);
+        os::inherit_nothing(&mut command);
         let mut child = command.spawn().context(|| "failed to start the janitor with /bin/sh")?;
         let pipe = child
             .stdin

@@ -20,6 +20,8 @@ use crate::service::LeaseName;
 use crate::spec::{Fingerprint, Request};
 use crate::wire::{BUILD, FrameReader, FrameWriter, FromSupervisor, Open, SliceDiagnosis, ToSupervisor};
 
+/// How often a test's process is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 /// On how many servers, one after the other, a slice is asked for.
 const TRIES: usize = 3;
 /// More lines of a server's log than this don't help anybody.
@@ -30,6 +32,8 @@ type Writer = Arc<Mutex<FrameWriter<OwnedWriteHalf>>>;
 
 /// Serves one test from its first message to the end of its connection.
 pub(super) async fn serve(supervisor: &Arc<Supervisor>, stream: UnixStream) {
+    let peer = stream.peer_cred().ok().and_then(|peer| peer.pid());
+    let peer = peer.and_then(|pid| ProcessId::of(u32::try_from(pid).ok()?));
     let (reader, writer) = stream.into_split();
     let mut reader = FrameReader::new(reader);
     let writer: Writer = Arc::new(Mutex::new(FrameWriter::new(writer)));
@@ -61,7 +65,24 @@ pub(super) async fn serve(supervisor: &Arc<Supervisor>, stream: UnixStream) {
     let Some(_counted) = supervisor.lifetime.begin_lease(open.anchor) else {
         return;
     };
-    lease.run(open, &mut reader).await;
+    // A child that the test forked may hold the connection open for as long as it likes.
+    tokio::select! {
+        biased;
+        () = lease.run(open, &mut reader) => {}
+        () = gone(peer) => tracing::info!("a test is gone, and a child of its own holds its connection"),
+    }
+}
+
+/// Returns some time after the test's process has ended; never if it isn't known.
+async fn gone(peer: Option<ProcessId>) {
+    let Some(peer) = peer else {
+        return std::future::pending().await;
+    };
+    while peer.is_alive() {
+        tokio::time::sleep(LOOK).await;
+    }
+    // What it said last comes first.
+    tokio::time::sleep(LOOK).await;
 }
 
 async fn send(writer: &Writer, message: &FromSupervisor) {

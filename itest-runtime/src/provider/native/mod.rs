@@ -118,6 +118,7 @@ pub(crate) async fn start(ask: &Ask<'_>, recipe: NativeRecipe, wish: &NativeWish
     user.apply(&mut command);
     // After the change of user, which clears the signal; std applies ids before these hooks.
     os::die_with_parent(&mut command, signal_of(recipe.death_signal));
+    os::inherit_nothing(&mut command);
     let mut child = tokio::process::Command::from(command)
         .spawn()
         .context(|| format!("failed to start {}", program.path.display()))
