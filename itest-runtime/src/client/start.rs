@@ -145,6 +145,10 @@ fn spawn(case: &Case, home: &Home, settings: &Settings, lock: File) -> Result<Ch
     #[cfg(feature = "docker")]
     command.envs(crate::provider::docker::environment(home));
     command.current_dir("/");
+    // A build that measures coverage would leave its figures where the supervisor runs.
+    if std::env::var_os("LLVM_PROFILE_FILE").is_none() {
+        command.env("LLVM_PROFILE_FILE", "/dev/null");
+    }
     // PGOPTIONS and its kin are meant for the tests' connections, not for the supervisor's.
     std::env::vars_os()
         .map(|(name, _)| name)

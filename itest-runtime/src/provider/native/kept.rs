@@ -63,12 +63,13 @@ impl Kept {
 
     /// Makes a server's data folder of it.
     pub(super) fn unpack(&self, data: &Path, user: ServerUser) -> Result<()> {
+        // All of it is ours until nothing more is written by its path.
         let failed = || format!("failed to unpack {} to {}", self.path().display(), data.display());
         let archive = File::open(self.path()).context(failed)?;
         // Only those go that nobody uses.
         let _ = archive.set_modified(SystemTime::now());
         remove_old(&self.folder);
-        create_private_dir(data, user).context(failed)?;
+        create_private_dir(data).context(failed)?;
         let mut archive = Archive::new(BufReader::with_capacity(BUFFER, archive));
         for entry in archive.entries().context(failed)? {
             let mut entry = entry.context(failed)?;
@@ -78,7 +79,7 @@ impl Kept {
             }
             let target = data.join(path);
             if entry.header().entry_type().is_dir() {
-                create_private_dir(&target, user).context(failed)?;
+                create_private_dir(&target).context(failed)?;
             } else {
                 let mut options = OpenOptions::new();
                 let mut file = options
@@ -88,10 +89,9 @@ impl Kept {
                     .open(&target)
                     .context(failed)?;
                 io::copy(&mut entry, &mut file).context(failed)?;
-                user.own(&target)?;
             }
         }
-        Ok(())
+        user.own_all(data)
     }
 
     /// Keeps a data folder, at once or not at all: several supervisors may do so at a time.

@@ -74,7 +74,7 @@ pub(crate) async fn start(ask: &Ask<'_>, recipe: NativeRecipe, wish: &NativeWish
     let (name, around) = (ask.name, ask.around);
     let program = find::find(name, &recipe.program, wish.bin.as_deref()).await?;
     let user = ServerUser::choose(recipe.refuses_root, around.server_user.as_deref())?;
-    let dir = create_dir(&around.roots.data_root(wish.data_dir.as_deref())?, name, user)?;
+    let dir = create_dir(&around.roots.data_root(wish.data_dir.as_deref())?, name)?;
     let place = Place {
         data: dir.join("data"),
         dir,
@@ -94,10 +94,12 @@ pub(crate) async fn start(ask: &Ask<'_>, recipe: NativeRecipe, wish: &NativeWish
             )
         }
         None => {
-            create_private_dir(&place.data, user)?;
+            create_private_dir(&place.data)?;
+            user.own(&place.data)?;
             (None, None)
         }
     };
+    user.own(&place.dir)?;
     let launch = (recipe.launch)(&place);
     for (path, contents) in &launch.files {
         write_private_file(&place.dir.join(path), contents, user)?;
@@ -110,7 +112,7 @@ pub(crate) async fn start(ask: &Ask<'_>, recipe: NativeRecipe, wish: &NativeWish
         .envs(launch.env.iter().map(|(key, value)| (key, value)));
     command.current_dir(&place.dir).stdin(Stdio::null());
     let output = log.create()?;
-    user.own(log.path())?;
+    user.own_open(&output, log.path())?;
     command
         .stderr(output.try_clone().context(|| "failed to duplicate the log's handle")?)
         .stdout(output);
@@ -249,7 +251,7 @@ fn signal_of(signal: DeathSignal) -> Signal {
     }
 }
 
-fn create_dir(root: &Path, name: &str, user: ServerUser) -> Result<PathBuf> {
+fn create_dir(root: &Path, name: &str) -> Result<PathBuf> {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let dir = root.join(format!("{name}-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
     if dir.as_os_str().len() + SOCKET_NAME_ROOM > SOCKET_PATH_LIMIT {
@@ -259,30 +261,30 @@ fn create_dir(root: &Path, name: &str, user: ServerUser) -> Result<PathBuf> {
         ))
         .hint("set ITEST_DATA_DIR to a folder with a shorter path"));
     }
-    create_private_dir(&dir, user)?;
+    create_private_dir(&dir)?;
     Ok(dir)
 }
 
-fn create_private_dir(path: &Path, user: ServerUser) -> Result<()> {
+fn create_private_dir(path: &Path) -> Result<()> {
     fs::DirBuilder::new()
         .mode(0o700)
         .create(path)
-        .context(|| format!("failed to create {}", path.display()))?;
-    user.own(path)
+        .context(|| format!("failed to create {}", path.display()))
 }
 
 fn write_private_file(path: &Path, contents: &str, user: ServerUser) -> Result<()> {
-    let write = || -> std::io::Result<()> {
+    let write = || -> std::io::Result<fs::File> {
         let mut file = fs::OpenOptions::new()
             // The folder is the server's user's: a link that it put there isn't followed.
             .create_new(true)
             .write(true)
             .mode(0o600)
             .open(path)?;
-        file.write_all(contents.as_bytes())
+        file.write_all(contents.as_bytes())?;
+        Ok(file)
     };
-    write().context(|| format!("failed to write {}", path.display()))?;
-    user.own(path)
+    let written = write().context(|| format!("failed to write {}", path.display()))?;
+    user.own_open(&written, path)
 }
 
 /// A port that was free a moment ago. Somebody may take it before the server does: the caller then tries another.

@@ -81,6 +81,8 @@ async fn run(prepare: &Prepare, server: &Found, place: &Place, user: ServerUser,
         ))
         .hint(FREE_SPACE));
     }
+    // The folder isn't the server's user's before: nothing of ours is to be written there by its path any more.
+    user.own(&place.dir)?;
     let program = server.real.with_file_name(&prepare.program);
     let mut failure = Error::new(format!("there is no way to run {}", program.display()));
     for args in (prepare.tries)(&place.data) {

@@ -111,6 +111,8 @@ pub(super) fn fingerprint(steps: &[Step], test: &TestContext) -> Result<Option<F
 fn read_fingerprint(steps: &[Step], test: &TestContext) -> Result<Fingerprint> {
     let mut content = FingerprintBuilder::new("postgres template");
     content.text(crate::wire::BUILD);
+    // sqlx hands it on with each connection, so a builder's settings may come from it.
+    content.bytes(std::env::var_os("PGOPTIONS").unwrap_or_default().as_encoded_bytes());
     for step in steps {
         match step {
             Step::Migrations(folder) => {
