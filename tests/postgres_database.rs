@@ -323,3 +323,45 @@ async fn a_pool_survives_the_end_of_a_connection(db: PgPool) -> anyhow::Result<(
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_data_folder_may_have_any_name() {
+    let base = tempfile::tempdir().unwrap();
+    // Servers that run as another user have to get through.
+    std::fs::set_permissions(base.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for name in ["with space", "it's", "a,b", r"a\b", "say \"x\""] {
+        let folder = base.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        let guests = Guests::new().with("ITEST_DATA_DIR", folder.to_str().unwrap());
+        guests.pass("has_a_database_and_a_cache").await;
+        guests.end_supervisors(rustix::process::Signal::TERM).await;
+    }
+}
+
+#[tokio::test]
+async fn servers_run_whatever_umask_the_tests_have() {
+    let guests = Guests::new();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "umask 077 && \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "has_a_database_and_a_cache",
+            "--include-ignored",
+            "--nocapture",
+        ]);
+    guests.prepare(&mut command);
+    let ended = Guests::end_of(command.spawn().unwrap()).await;
+    assert!(ended.passed, "{}", ended.said);
+    guests.end_supervisors(rustix::process::Signal::TERM).await;
+}
+
+#[integration(postgres, redis)]
+#[ignore = "a guest"]
+async fn has_a_database_and_a_cache(db: PgPool, cache: redis::Client) -> anyhow::Result<()> {
+    sqlx::query("SELECT 1").execute(&db).await?;
+    let mut cache = cache.get_multiplexed_async_connection().await?;
+    redis::cmd("PING").query_async::<()>(&mut cache).await?;
+    Ok(())
+}

@@ -163,7 +163,8 @@ fn launch(place: &Place, settings: &[String], env: &[String]) -> Launch {
         .collect();
     conf.push_str(&format!("listen_addresses = '127.0.0.1'\nport = {}\n", place.port));
     conf.push_str(&format!(
-        "unix_socket_directories = '{dir}'\nunix_socket_permissions = 0700\n"
+        "unix_socket_directories = '{}'\nunix_socket_permissions = 0700\n",
+        only_folder(&dir.to_string())
     ));
     // SCRAM's 4096 rounds cost a debug build 61 ms for each connection; this password is random and long.
     let method = if place.version >= 16 {
@@ -191,6 +192,12 @@ fn launch(place: &Place, settings: &[String], env: &[String]) -> Launch {
     }
 }
 
+/// A list of one folder, whatever its name, as a text in a configuration file.
+fn only_folder(folder: &str) -> String {
+    let listed = format!("\"{}\"", folder.replace('"', "\"\""));
+    listed.replace('\\', "\\\\").replace('\'', "''")
+}
+
 /// A postmaster that is killed leaves a System V shared memory segment. Its number is in `postmaster.pid`, a file that an
 /// orderly end removes.
 fn remove_shared_memory(place: &Place) {
@@ -215,6 +222,12 @@ mod tests {
         assert_eq!(plain("work_mem = 4MB"), "work_mem=4MB");
         assert_eq!(plain("search_path='a, b'"), "search_path=a, b");
         assert_eq!(plain("a.b = 'it''s'"), "a.b=it's");
+    }
+
+    #[test]
+    fn a_folder_of_any_name_is_one_item_of_a_list() {
+        assert_eq!(only_folder("/a b,c"), "\"/a b,c\"");
+        assert_eq!(only_folder(r#"/it's\"x""#), r#""/it''s\\""x""""#);
     }
 
     #[test]

@@ -62,9 +62,10 @@ fn launch_container(password: &str, settings: &[String]) -> ContainerLaunch {
 fn launch(place: &Place, settings: &[String]) -> Launch {
     let dir = place.dir.display();
     let conf = format!(
-        "bind 127.0.0.1\nport {port}\nunixsocket {dir}/socket\nunixsocketperm 700\ndir {data}\n{rest}",
+        "bind 127.0.0.1\nport {port}\nunixsocket {socket}\nunixsocketperm 700\ndir {data}\n{rest}",
         port = place.port,
-        data = place.data.display(),
+        socket = quoted(&format!("{dir}/socket")),
+        data = quoted(&place.data.display().to_string()),
         rest = conf(&place.password, settings),
     );
     Launch {
@@ -72,6 +73,11 @@ fn launch(place: &Place, settings: &[String]) -> Launch {
         env: Vec::new(),
         files: vec![("redis.conf".to_owned(), conf)],
     }
+}
+
+/// One argument in a configuration file, whatever is in it.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// The password is in a file, not among the arguments, which every user of the machine can see.
