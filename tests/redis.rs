@@ -397,3 +397,28 @@ async fn a_lock_that_is_held_around_the_tests_is_free_when_they_have_ended() {
 async fn has_a_database(client: Client) -> anyhow::Result<()> {
     connect(&client).await.map(drop)
 }
+
+#[tokio::test]
+async fn a_script_that_nobody_can_kill_costs_the_server_and_no_other_test() {
+    let guests = Guests::new();
+    guests.pass("has_a_database").await;
+    let said = guests.fail("writes_for_ever").await;
+    assert!(said.contains("did not end within 500ms"), "{said}");
+    let began = std::time::Instant::now();
+    guests.pass_together(&["has_a_database", "has_a_database"]).await;
+    let took = began.elapsed();
+    assert!(took < std::time::Duration::from_secs(20), "{took:?}");
+    guests.end_supervisors(Signal::TERM).await;
+}
+
+#[integration(redis, timeout = "500ms")]
+#[ignore = "a guest"]
+async fn writes_for_ever(client: Client) -> anyhow::Result<()> {
+    let mut redis = connect(&client).await?;
+    cmd("EVAL")
+        .arg("while true do redis.call('INCR', 'n') end")
+        .arg(0)
+        .query_async::<()>(&mut redis)
+        .await?;
+    Ok(())
+}

@@ -212,9 +212,14 @@ impl Admin {
     }
 }
 
-/// A client with an open `ALTER ROLE` of its own must not hold the supervisor up for ever.
+/// A client with an open `ALTER ROLE` of its own must not hold the supervisor up for ever. And no server ends our sessions for
+/// being idle (the setting exists from PostgreSQL 14 on): one of them is the sign that we live.
 pub(super) async fn bound_locks(connection: &mut PgConnection, limit: Duration) -> sqlx::Result<()> {
-    let bounded = format!("SET lock_timeout = {}", limit.as_millis());
+    let bounded = format!(
+        "SET lock_timeout = {}; SELECT CASE WHEN pg_catalog.current_setting('idle_session_timeout', true) OPERATOR(pg_catalog.<>) '0'
+           THEN pg_catalog.set_config('idle_session_timeout', '0', false) END",
+        limit.as_millis()
+    );
     connection.execute(AssertSqlSafe(bounded).into_raw()).await.map(drop)
 }
 

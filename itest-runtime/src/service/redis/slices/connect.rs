@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection as Connection;
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, cmd};
+use tokio::sync::watch;
 
 use super::{Address, Databases, RedisSlices, Users};
 use crate::error::{Context, Error, Result};
@@ -62,6 +63,7 @@ impl RedisSlices {
             (databases, Users::Own(rules))
         };
         Ok(Self {
+            lost: watch::Sender::new(None),
             admin,
             address,
             databases,
@@ -90,6 +92,7 @@ impl RedisSlices {
         let count = count(&mut admin).await?;
         let claims = Claims::open(admin.clone(), owner, home, count).await?;
         Ok(Self {
+            lost: watch::Sender::new(None),
             admin,
             address: Address {
                 server: url.to_owned(),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::cmd;
+use tokio::sync::watch;
 
 use super::RedisGrant;
 use super::access::{Rules, set_user};
@@ -35,6 +36,8 @@ pub struct RedisSlices {
     address: Address,
     databases: Databases,
     users: Users,
+    /// Why the server can't be used any more.
+    lost: watch::Sender<Option<String>>,
 }
 
 #[derive(Debug)]
@@ -83,7 +86,12 @@ impl RedisSlices {
             let mut deleted = delete.query_async::<()>(&mut admin).await;
             // A script that never ends keeps everybody out, and nobody else may kill it.
             if is_busy(&deleted) {
-                let _ = cmd("SCRIPT").arg("KILL").query_async::<()>(&mut admin).await;
+                let killed = cmd("SCRIPT").arg("KILL").query_async::<()>(&mut admin).await;
+                if killed.is_err_and(|error| error.code() == Some("UNKILLABLE")) {
+                    let why = format!("a script of {user} has written and never ends, which Redis lets nobody kill");
+                    self.lost.send_replace(Some(why.clone()));
+                    return Err(Error::new(why));
+                }
                 deleted = delete.query_async(&mut admin).await;
             }
             return deleted.context(|| "failed to delete a lease's user");
@@ -210,6 +218,14 @@ impl Slices for RedisSlices {
                     taken.lock().unwrap_or_else(PoisonError::into_inner)[slice.database as usize] = false;
                 }
             }
+        }
+    }
+
+    async fn lost(&self) -> String {
+        let mut lost = self.lost.subscribe();
+        match lost.wait_for(Option::is_some).await.map(|why| why.clone()) {
+            Ok(Some(why)) => why,
+            Ok(None) | Err(_) => std::future::pending().await,
         }
     }
 
