@@ -108,7 +108,7 @@ impl Service for Memcached {
         ))
     }
 
-    fn explain(failure: &str) -> Option<String> {
+    fn explain(&self, failure: &str) -> Option<String> {
         failure
             .contains("SERVER_ERROR object too large")
             .then(|| "memcached takes values of 1 MB at most".to_owned())

@@ -105,7 +105,7 @@ impl<S: Service, T: Declared> Declared for (Slot<S>, T) {
     }
 
     fn explain(&self, failure: &str, into: &mut Vec<String>) {
-        into.extend(S::explain(failure).filter(|hint| !into.contains(hint)));
+        into.extend(self.0.service.explain(failure).filter(|hint| !into.contains(hint)));
         self.1.explain(failure, into);
     }
 
@@ -163,7 +163,7 @@ impl<S: Service, T: LeaseList> LeaseList for (Lease<S>, T) {
     }
 
     fn explain(&self, failure: &str, into: &mut Vec<String>) {
-        into.extend(S::explain(failure).filter(|hint| !into.contains(hint)));
+        into.extend(self.0.service().explain(failure).filter(|hint| !into.contains(hint)));
         self.1.explain(failure, into);
     }
 

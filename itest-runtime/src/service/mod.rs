@@ -125,7 +125,7 @@ pub trait Service: Clone + Send + Sync + 'static {
     }
 
     /// A hint for a failure whose text reveals a limit of the slice.
-    fn explain(failure: &str) -> Option<String> {
+    fn explain(&self, failure: &str) -> Option<String> {
         let _ = failure;
         None
     }

@@ -4,6 +4,7 @@
 //! [`Postgres`] for what the attribute can say.
 
 mod admin;
+mod explain;
 mod external;
 mod grant;
 mod inject;
@@ -275,33 +276,8 @@ impl Service for Postgres {
         transaction::finish(lease).await
     }
 
-    fn explain(failure: &str) -> Option<String> {
-        if transaction::wanted_another(failure) {
-            return Some(
-                "with `transaction` a test has one connection; code that wants a second one while it holds the first waits \
-                 in vain: give the first back before, or write `postgres` without `transaction`"
-                    .to_owned(),
-            );
-        }
-        if failure.contains("unrecognized configuration parameter") || failure.contains("configuration file") {
-            return Some(
-                "the server doesn't take what `postgres(settings(...))` says: write each as `\"name=value\"`, with a name that \
-                 this version knows"
-                    .to_owned(),
-            );
-        }
-        let beyond = [
-            "permission denied to create ",
-            "permission denied to alter ",
-            "permission denied to set parameter",
-            "permission denied to set role",
-            "must be superuser",
-        ];
-        beyond.iter().any(|text| failure.contains(text)).then(|| {
-            "roles, settings and other things of the whole server are shared by all tests; for a server of the test's own, \
-             where it is a superuser, write `postgres(dedicated)`"
-                .to_owned()
-        })
+    fn explain(&self, failure: &str) -> Option<String> {
+        explain::explain(self.isolation, &self.settings, failure)
     }
 
     fn open_command(grant: &PgGrant) -> Option<String> {

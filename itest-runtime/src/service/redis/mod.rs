@@ -187,8 +187,11 @@ impl Service for Redis {
         Ok(url.to_string())
     }
 
-    fn explain(failure: &str) -> Option<String> {
-        let refused = failure.contains("NOPERM") || failure.contains("no permissions");
+    fn explain(&self, failure: &str) -> Option<String> {
+        // In the server's own words: an application may have permissions of its own.
+        let refused = ["NOPERM", "no permissions to run the '", "no permissions to access "]
+            .iter()
+            .any(|text| failure.contains(text));
         let pool_full = failure.contains(slices::FULL);
         if refused {
             return Some(
