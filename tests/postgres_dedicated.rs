@@ -156,3 +156,19 @@ async fn lists_databases(db: PgPool) -> anyhow::Result<()> {
     note("databases", names);
     Ok(())
 }
+
+#[integration(postgres(dedicated, settings("wal_level=logical")))]
+async fn logical_decoding_sees_what_was_committed(db: &mut PgConnection) -> anyhow::Result<()> {
+    sqlx::raw_sql("CREATE TABLE t (id int PRIMARY KEY)")
+        .execute(&mut *db)
+        .await?;
+    sqlx::raw_sql("SELECT pg_create_logical_replication_slot('s', 'test_decoding')")
+        .execute(&mut *db)
+        .await?;
+    sqlx::raw_sql("INSERT INTO t VALUES (1)").execute(&mut *db).await?;
+    let changes = sqlx::raw_sql("SELECT * FROM pg_logical_slot_get_changes('s', NULL, NULL)")
+        .fetch_all(db)
+        .await?;
+    assert!(!changes.is_empty());
+    Ok(())
+}

@@ -336,3 +336,31 @@ async fn thousands_of_sequences_are_put_back_in_time() {
     }
     guests.end_supervisors(rustix::process::Signal::TERM).await;
 }
+
+#[integration(postgres(
+    migrations = "./tests/migrations",
+    fixtures("no_search_path", "rooms", "byte_order_mark")
+))]
+async fn each_fixture_has_a_session_of_its_own(db: PgPool) -> anyhow::Result<()> {
+    let rooms: i64 = sqlx::query_scalar("SELECT count(*) FROM rooms").fetch_one(&db).await?;
+    assert_eq!(rooms, 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_fixture_that_never_commits_is_an_error() {
+    let guests = Guests::new();
+    let said = guests.fail("loads_a_fixture_that_never_commits").await;
+    let file = folder("tests/fixtures/never_commits.sql");
+    for part in [
+        format!("the fixture {} leaves a transaction open", file.display()).as_str(),
+        "hint: end the file with `COMMIT`",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    guests.end_supervisors(Signal::TERM).await;
+}
+
+#[integration(postgres(migrations = "./tests/migrations", fixtures("never_commits")))]
+#[ignore = "a guest that fails"]
+fn loads_a_fixture_that_never_commits(_db: PgPool) {}

@@ -266,7 +266,7 @@ impl Service for Postgres {
 
     async fn build(&self, test: &TestContext, blank: &PgGrant) -> Result<()> {
         let pool = blank.pool()?;
-        let built = steps::run(&self.steps, test, &pool).await;
+        let built = steps::run(&self.steps, test, &pool, steps::Sessions::Own).await;
         // It waits for every connection to come back, also for one that a setup function gave to a task of its own.
         let _ = crate::wall::timeout(CLOSES, pool.close()).await;
         built

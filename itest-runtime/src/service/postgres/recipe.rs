@@ -56,7 +56,8 @@ pub(super) fn docker(server: &PgServer) -> DockerRecipe {
 
 /// By the official image's contract, which the images of most extensions keep, too.
 fn launch_container(password: &str, settings: &[String], env: &[String]) -> ContainerLaunch {
-    let own = SETTINGS.iter().map(|(name, value)| format!("{name}={value}"));
+    let own = SETTINGS.iter().copied().chain(implied(settings));
+    let own = own.map(|(name, value)| format!("{name}={value}"));
     let asked = settings.iter().map(|setting| plain(setting));
     let args = std::iter::once("postgres".to_owned())
         .chain(own.chain(asked).flat_map(|setting| ["-c".to_owned(), setting]))
@@ -155,10 +156,18 @@ fn initdb_args(data: &Path, locale: &str) -> Vec<String> {
     ]
 }
 
+/// What the test's own settings ask of ours: logical decoding sees nothing of a commit before it is written.
+fn implied(settings: &[String]) -> Option<(&'static str, &'static str)> {
+    let is_logical = settings.iter().any(|setting| plain(setting) == "wal_level=logical");
+    is_logical.then_some(("synchronous_commit", "on"))
+}
+
 fn launch(place: &Place, settings: &[String], env: &[String]) -> Launch {
     let dir = place.dir.display();
     let mut conf: String = SETTINGS
         .iter()
+        .copied()
+        .chain(implied(settings))
         .map(|(name, value)| format!("{name} = '{value}'\n"))
         .collect();
     conf.push_str(&format!("listen_addresses = '127.0.0.1'\nport = {}\n", place.port));

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use sqlx::migrate::{MigrateError, Migration, Migrator};
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
 use super::locate::locate;
 use crate::error::{Context, Error, Result};
@@ -148,13 +148,22 @@ fn read_fingerprint(steps: &[Step], test: &TestContext) -> Result<Fingerprint> {
     Ok(content.finish())
 }
 
+/// On which connections fixture files run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sessions {
+    /// Each on one of its own, so that what a file sets for its session ends with it.
+    Own,
+    /// All on the pool's only one.
+    One,
+}
+
 /// Runs all steps; the pool's connections may do anything in the blank slice.
-pub(super) async fn run(steps: &[Step], test: &TestContext, pool: &PgPool) -> Result<()> {
+pub(super) async fn run(steps: &[Step], test: &TestContext, pool: &PgPool, sessions: Sessions) -> Result<()> {
     for step in steps {
         match step {
             Step::Migrations(folder) => migrate_folder(&test.package_dir.join(folder), pool).await?,
             Step::Migrator(migrator) => migrate(migrator, pool, None).await?,
-            Step::Fixture(name) => load_fixture(&fixture_path(name, test)?, pool).await?,
+            Step::Fixture(name) => load_fixture(&fixture_path(name, test)?, pool, sessions).await?,
             Step::Setup { name, function } => {
                 if let Verdict::Failed(message) = function(pool.clone()).await {
                     return Err(Error::new(message).context(format!("the setup function `{name}` failed")));
@@ -248,10 +257,32 @@ fn fixture_path(name: &str, test: &TestContext) -> Result<PathBuf> {
     )
 }
 
-async fn load_fixture(path: &Path, pool: &PgPool) -> Result<()> {
+async fn load_fixture(path: &Path, pool: &PgPool, sessions: Sessions) -> Result<()> {
     let sql = String::from_utf8(read(path)?).context(|| format!("{} is no valid UTF-8", path.display()))?;
-    match sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(pool).await {
-        Ok(_) => Ok(()),
-        Err(error) => Err(locate(&format!("the fixture {} failed", path.display()), &sql, &error, pool).await),
+    // Some editors write a byte order mark, which no server understands.
+    let sql = sql.trim_start_matches('\u{feff}');
+    let statements = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+    let outcome = match sessions {
+        Sessions::One => statements.execute(pool).await.map(|_| false),
+        Sessions::Own => run_in_own_session(statements, pool).await,
+    };
+    match outcome {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Error::new(format!(
+            "the fixture {} leaves a transaction open, so nothing of it would stay",
+            path.display()
+        ))
+        .hint("end the file with `COMMIT`, or take its `BEGIN` out: it needs none")),
+        Err(error) => Err(locate(&format!("the fixture {} failed", path.display()), sql, &error, pool).await),
     }
+}
+
+/// Tells whether a transaction was left open.
+async fn run_in_own_session(statements: sqlx::RawSql, pool: &PgPool) -> sqlx::Result<bool> {
+    let mut session = PgConnection::connect_with(&pool.connect_options()).await?;
+    statements.execute(&mut session).await?;
+    // Only within a transaction can one be made.
+    let is_open = sqlx::raw_sql("SAVEPOINT itest").execute(&mut session).await.is_ok();
+    session.close().await?;
+    Ok(is_open)
 }

@@ -128,7 +128,7 @@ async fn fill(lease: &Lease<Postgres>, pool: &PgPool) -> Result<()> {
         .execute(pool)
         .await
         .context(|| "failed to wait for other tests in the same database")?;
-    steps::run(steps, lease.test(), pool).await
+    steps::run(steps, lease.test(), pool, steps::Sessions::One).await
 }
 
 fn nowhere(grant: &PgGrant) -> Result<PgConnectOptions> {
