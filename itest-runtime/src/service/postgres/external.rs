@@ -1,8 +1,7 @@
 //! On somebody else's server: what other supervisors left there, and what this one leaves.
 //!
 //! A supervisor is known by eight random digits, which are in the name of all it makes there. It lives as long as one of
-//! its sessions does, or one in a database or of a role of its own, which the server itself shows to everybody: no clock, no
-//! host name, and nothing to renew.
+//! its sessions does, which the server itself shows to everybody: no clock, no host name, and nothing to renew.
 
 use super::PgServer;
 use super::admin::{Admin, ident, sign_of_life};
@@ -66,16 +65,12 @@ pub(super) async fn harvest(admin: &Admin, own: &str) -> Result<()> {
     .await
     .context(|| "failed to look for what dead supervisors left")?;
     for owner in owners.iter().filter(|owner| *owner != own) {
-        let alive: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = $1 OR starts_with(datname::text, $2)
-                   OR substring(usename FROM '#([0-9a-f]{8})-[0-9]+$') = $3)",
-        )
-        .bind(sign_of_life(owner))
-        .bind(prefix(owner))
-        .bind(owner)
-        .fetch_one(admin.pool())
-        .await
-        .context(|| "failed to look for other supervisors")?;
+        let alive: bool =
+            sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = $1)")
+                .bind(sign_of_life(owner))
+                .fetch_one(admin.pool())
+                .await
+                .context(|| "failed to look for other supervisors")?;
         if !alive {
             tracing::info!(owner, "removing what a dead supervisor left on an external server");
             clear(admin, owner).await;

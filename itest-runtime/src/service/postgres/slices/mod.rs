@@ -357,8 +357,9 @@ impl Slices for PgSlices {
 
     async fn grant(&self, slice: &mut PgSlice, spec: &PgSpec, lease: &LeaseName) -> Result<PgGrant> {
         let opened = self.open(slice, spec, lease).await;
-        if opened.is_err() {
-            // Was it the slice, or all of the server?
+        // If it failed, was it the slice, or all of the server? And what wasn't done over a connection to the slice itself, which
+        // no restart would have left open, may have been done to what a crash has left of it.
+        if opened.is_err() || slice.connection.is_none() || spec.isolation == Isolation::Shared {
             self.check_era().await?;
         }
         opened
