@@ -99,6 +99,7 @@ programs! {
     counters_that_were_reset_are_not_believed: rebuilt, ["DELETE FROM plain", "vanish", "reset counters"];
     an_array_is_restored_whatever_the_database_sets: recycled, ["UPDATE listed SET id = id + 1"];
     a_check_that_writes_needs_another_database: rebuilt, ["DELETE FROM checked"];
+    a_check_that_writes_by_another_function_needs_another_database: rebuilt, ["DELETE FROM wrapped"];
     a_trigger_that_always_fires_needs_another_database: rebuilt, ["DELETE FROM stubborn"];
     a_granted_right_needs_another_database: rebuilt, ["GRANT SELECT ON plain TO PUBLIC"];
     a_schema_change_needs_another_database: rebuilt, ["ALTER TABLE plain ADD COLUMN more int"];

@@ -107,3 +107,6 @@ CREATE TABLE echoes (t text);
 CREATE FUNCTION echo(text) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.echoes VALUES ($1); RETURN true; END $$;
 CREATE TABLE checked (t text CHECK (echo(t)));
 INSERT INTO checked VALUES ('a'), ('b');
+CREATE FUNCTION quiet(text) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT public.echo($1)';
+CREATE TABLE wrapped (t text CHECK (quiet(t)));
+INSERT INTO wrapped VALUES ('a');

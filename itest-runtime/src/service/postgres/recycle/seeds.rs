@@ -21,17 +21,23 @@ const COLUMNS: &str =
      FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
      WHERE a.attrelid = $1::int8::oid AND a.attnum > 0 AND NOT a.attisdropped";
 
-/// Whether filling a table again would run code that may change other tables: a CHECK of the table's, or of a domain's, that
-/// calls a volatile function of the template's own. The server lets no other function write.
+/// Whether filling a table again would run code of the template's own, or move a sequence: in a CHECK of the table's or of a
+/// domain's, a generated column or an index. Such code may change other tables, whatever it is declared as: a function that
+/// may not write can call one that does.
 const RUNS_CODE: &str = "SELECT EXISTS (
-       SELECT FROM pg_catalog.pg_constraint c
-         JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_constraint'::regclass AND d.objid = c.oid
+       SELECT FROM pg_catalog.pg_depend d
+         LEFT JOIN pg_catalog.pg_class s ON d.refclassid = 'pg_catalog.pg_class'::regclass AND s.oid = d.refobjid AND s.relkind = 'S'
          LEFT JOIN pg_catalog.pg_operator o ON d.refclassid = 'pg_catalog.pg_operator'::regclass AND o.oid = d.refobjid
-         JOIN pg_catalog.pg_proc p ON p.oid = CASE d.refclassid WHEN 'pg_catalog.pg_proc'::regclass THEN d.refobjid
-           WHEN 'pg_catalog.pg_operator'::regclass THEN o.oprcode END
-       WHERE c.contype = 'c' AND p.oid >= 16384 AND p.provolatile = 'v' AND (c.conrelid = $1::int8::oid
-         OR c.contypid <> 0 AND EXISTS (SELECT FROM pg_catalog.pg_attribute a
-           WHERE a.attrelid = $1::int8::oid AND a.attnum > 0 AND a.atttypid >= 16384)))";
+       WHERE (d.refclassid = 'pg_catalog.pg_proc'::regclass AND d.refobjid >= 16384 OR o.oprcode >= 16384 OR s.oid IS NOT NULL)
+         AND (d.classid = 'pg_catalog.pg_constraint'::regclass AND d.objid IN (SELECT c.oid FROM pg_catalog.pg_constraint c
+               WHERE c.contype = 'c' AND (c.conrelid = $1::int8::oid OR c.contypid <> 0 AND EXISTS (
+                 SELECT FROM pg_catalog.pg_attribute a
+                 WHERE a.attrelid = $1::int8::oid AND a.attnum > 0 AND a.atttypid >= 16384)))
+           OR d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid IN (SELECT e.oid FROM pg_catalog.pg_attrdef e
+               JOIN pg_catalog.pg_attribute a ON a.attrelid = e.adrelid AND a.attnum = e.adnum
+               WHERE e.adrelid = $1::int8::oid AND a.attgenerated <> '')
+           OR d.classid = 'pg_catalog.pg_class'::regclass AND d.objid IN (SELECT x.indexrelid FROM pg_catalog.pg_index x
+               WHERE x.indrelid = $1::int8::oid)))";
 
 /// Reads the rows of tables that have some; `tables` tells how many bytes they take.
 pub(super) async fn read(
