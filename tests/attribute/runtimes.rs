@@ -29,6 +29,7 @@ async fn as_many_threads_as_told(_db: PgPool) {
 }
 
 #[integration(redis)]
+#[expect(clippy::large_stack_arrays, reason = "that is what is tested")]
 async fn a_large_future_fits_on_a_test_threads_stack(_redis: redis::Client) {
     let large = [7_u8; 800_000];
     tokio::task::yield_now().await;
@@ -38,7 +39,7 @@ async fn a_large_future_fits_on_a_test_threads_stack(_redis: redis::Client) {
 #[integration(redis, timeout = "60s")]
 async fn a_paused_clock_is_not_the_timeouts(_redis: redis::Client) {
     tokio::time::pause();
-    tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+    tokio::time::sleep(std::time::Duration::from_hours(1)).await;
 }
 
 #[integration(postgres)]
