@@ -341,19 +341,9 @@ async fn a_data_folder_may_have_any_name() {
 #[tokio::test]
 async fn servers_run_whatever_umask_the_tests_have() {
     let guests = Guests::new();
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", "umask 077 && \"$0\" \"$@\""])
-        .arg(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "has_a_database_and_a_cache",
-            "--include-ignored",
-            "--nocapture",
-        ]);
-    guests.prepare(&mut command);
-    let ended = Guests::end_of(command.spawn().unwrap()).await;
-    assert!(ended.passed, "{}", ended.said);
+    guests
+        .pass_below_a_shell("umask 077 && \"$0\" \"$@\"", "has_a_database_and_a_cache")
+        .await;
     guests.end_supervisors(rustix::process::Signal::TERM).await;
 }
 

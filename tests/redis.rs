@@ -377,15 +377,8 @@ async fn runs_a_script_for_ever(client: Client) -> anyhow::Result<()> {
 async fn a_lock_that_is_held_around_the_tests_is_free_when_they_have_ended() {
     let guests = Guests::new();
     let lock = guests.notebook().with_file_name("lock");
-    let mut command = tokio::process::Command::new("sh");
-    command
-        .args(["-c", "exec 9>\"$0\" && flock -n 9 && \"$@\""])
-        .arg(&lock)
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "has_a_database", "--include-ignored", "--nocapture"]);
-    guests.prepare(&mut command);
-    let ended = Guests::end_of(command.spawn().unwrap()).await;
-    assert!(ended.passed, "{}", ended.said);
+    let script = format!("exec 9>'{}' && flock -n 9 && \"$0\" \"$@\"", lock.display());
+    guests.pass_below_a_shell(&script, "has_a_database").await;
     assert_eq!(guests.supervisors().len(), 1, "it lingers");
     let lock = std::fs::File::open(lock).unwrap();
     lock.try_lock().expect("nobody holds it");

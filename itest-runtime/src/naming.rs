@@ -7,8 +7,8 @@ use crate::spec::{Fingerprint, FingerprintBuilder};
 
 /// The test's name as its harness knows it: what `--exact` needs.
 ///
-/// nextest says it, unless it is another test's that started this one; otherwise libtest names the test's thread after it, except with one thread, where only the path of
-/// the function is left.
+/// nextest says it, unless it is another test's that started this one; otherwise libtest names the test's thread after it,
+/// except with one thread, where only the path of the function is left.
 pub(crate) fn harness_name(case: &Case) -> String {
     if let Ok(name) = std::env::var("NEXTEST_TEST_NAME")
         && name.ends_with_path_of(case)

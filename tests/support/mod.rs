@@ -95,6 +95,18 @@ impl Guests {
         assert!(ended.passed, "{test} failed:\n{}", ended.said);
     }
 
+    /// Runs one guest, which must pass, below a shell: `script` runs it as `"$0" "$@"`.
+    pub(crate) async fn pass_below_a_shell(&self, script: &str, test: &str) {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", script])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", test, "--include-ignored", "--nocapture"]);
+        self.prepare(&mut command);
+        let ended = Self::end_of(command.spawn().unwrap()).await;
+        assert!(ended.passed, "{test} failed:\n{}", ended.said);
+    }
+
     /// Starts one guest.
     pub(crate) fn start(&self, test: &str) -> Child {
         let mut command = Command::new(std::env::current_exe().unwrap());

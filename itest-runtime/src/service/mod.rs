@@ -9,6 +9,8 @@ pub mod compose;
 pub mod container;
 mod driver;
 mod erased;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod lost;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "redis")]

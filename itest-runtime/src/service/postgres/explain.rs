@@ -60,13 +60,11 @@ pub(super) fn explain(isolation: Isolation, settings: &[String], failure: &str) 
 
 /// Whether the server complains of its configuration, or of a setting that the test asked for.
 fn is_about_settings(settings: &[String], failure: &str) -> bool {
-    let names = settings
+    let mut names = settings
         .iter()
         .map(|setting| setting.split('=').next().unwrap_or_default().trim());
     !settings.is_empty() && failure.contains("/postgresql.conf\"")
-        || names
-            .into_iter()
-            .any(|name| failure.contains(&format!("parameter \"{name}\"")))
+        || names.any(|name| failure.contains(&format!("parameter \"{name}\"")))
 }
 
 /// `role "app" does not exist`

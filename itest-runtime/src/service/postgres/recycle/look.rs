@@ -16,15 +16,15 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// How long a session may take to end after it was told to.
 const ENDS: Duration = Duration::from_secs(20);
 
-/// What our own connection to a slice begins with: what `ALTER DATABASE … SET` said of it must not shape what we do, numbers and dates are
-/// read and written as `pg_dump` does, counters are read as they are now, not as they were when first asked for, and triggers,
-/// rules and foreign keys stay quiet while rows are put back.
+/// What our own connection to a slice begins with: what `ALTER DATABASE … SET` said of it must not shape what we do, numbers
+/// and dates are read and written as `pg_dump` does, counters are read as they are now, not as they were when first asked for,
+/// and triggers, rules and foreign keys stay quiet while rows are put back.
 pub(in crate::service::postgres) const OPENING: &str = "SET search_path = '';
      SELECT count(pg_catalog.set_config(name, boot_val, false)) FROM pg_catalog.pg_settings
        WHERE source IN ('database', 'user', 'database user') AND context IN ('user', 'superuser') AND boot_val IS NOT NULL
          AND name <> 'search_path';
      SET stats_fetch_consistency = none;
-     SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET default_transaction_read_only = off;
+     SET default_transaction_read_only = off;
      SET default_transaction_isolation = 'read committed'; SET row_security = off; SET datestyle = iso;
      SET intervalstyle = postgres; SET extra_float_digits = 3; SET xmloption = content; SET client_min_messages = error;
      SET synchronize_seqscans = off; SET bytea_output = hex; SET standard_conforming_strings = on; SET role = none;
@@ -84,11 +84,11 @@ pub(super) struct Seen {
 
 /// The expression of what no template knows of a database `d` and a role `a`.
 ///
-/// When the server's statistics began, which is anew after each crash; prepared transactions, settings, and what the rights of a role or a database's owner allow: its access list, limits,
-/// comments, members. The password is set anew for each lease.
+/// When the server's statistics began, which is anew after each crash; prepared transactions, settings, and what the rights of
+/// a role or a database's owner allow: its access list, limits, comments, members. The password is set anew for each lease.
 const TERMS: &str = "ROW(
-     pg_stat_get_bgwriter_stat_reset_time(), pg_stat_get_db_stat_reset_time(d.oid), (SELECT array_agg(x::text) FROM aclexplode(d.datacl) AS x), d.datconnlimit,
-     d.datistemplate, d.datallowconn, d.dattablespace, d.datdba, a.rolsuper, a.rolinherit, a.rolcreaterole, a.rolcreatedb,
+     pg_stat_get_bgwriter_stat_reset_time(), pg_stat_get_db_stat_reset_time(d.oid),
+     (SELECT array_agg(x::text) FROM aclexplode(d.datacl) AS x), d.datconnlimit, d.datistemplate, d.datallowconn, d.dattablespace, d.datdba, a.rolsuper, a.rolinherit, a.rolcreaterole, a.rolcreatedb,
      a.rolcanlogin, a.rolreplication, a.rolbypassrls, a.rolvaliduntil,
      (SELECT count(*) FROM pg_prepared_xact() AS p WHERE p.dbid = d.oid),
      (SELECT count(*) FROM pg_catalog.pg_shdescription AS s WHERE s.objoid IN (d.oid, a.oid)),

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::OnceCell;
 
 use super::{Logins, PgSlices, keep, next_name};
 use crate::error::{Context, Error, Result};
 use crate::provider::Endpoint;
+use crate::service::lost::Lost;
 use crate::service::postgres::admin::{Admin, ident};
 use crate::service::postgres::grant::Address;
 use crate::service::postgres::{PgServer, external, recycle};
@@ -121,7 +122,7 @@ impl PgSlices {
         };
         let slices = Self {
             era: admin.era().await?,
-            lost: watch::Sender::new(false),
+            lost: Lost::default(),
             strategy: if is_ours && rights.major >= 15 {
                 "STRATEGY file_copy"
             } else {

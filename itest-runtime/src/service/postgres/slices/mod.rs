@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
 use super::admin::{Admin, bound_locks, end_other_sessions, end_others, ident, literal};
@@ -20,6 +20,7 @@ use super::recycle::{Baseline, Contract, OPENING, Template as Content};
 use super::{Isolation, PgSpec, external};
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
+use crate::service::lost::Lost;
 use crate::service::{KeptTemplate, LeaseName, PoolSpec, Recycled, Sharing, Slices, Used};
 use crate::spec::Fingerprint;
 
@@ -60,7 +61,7 @@ pub struct PgSlices {
     /// Since when the server runs, and since when it counts.
     era: String,
     /// Told when the server is in another era.
-    lost: watch::Sender<bool>,
+    lost: Lost,
     /// How many leases ended.
     ended: AtomicU64,
     /// Whether the server tells what changed in a database, so that it can be used again.
@@ -452,10 +453,7 @@ impl Slices for PgSlices {
     }
 
     async fn lost(&self) -> String {
-        if self.lost.subscribe().wait_for(|lost| *lost).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        "it ended or was restarted, and what was known of its databases may not hold".to_owned()
+        self.lost.why().await
     }
 
     async fn clear(&self) {
@@ -477,7 +475,8 @@ impl PgSlices {
         if era.as_ref().is_ok_and(|era| *era == self.era) {
             return Ok(());
         }
-        self.lost.send_replace(true);
+        self.lost
+            .because("it ended or was restarted, and what was known of its databases may not hold");
         era.and(Err(Error::new(
             "the PostgreSQL server was restarted while tests were using it; the next test finds everything made anew",
         )))

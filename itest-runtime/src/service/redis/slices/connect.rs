@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection as Connection;
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, cmd};
-use tokio::sync::watch;
 
 use super::{Address, Databases, RedisSlices, Users};
 use crate::error::{Context, Error, Result};
 use crate::provider::{ContainerPlace, Endpoint, Place, authority};
+use crate::service::lost::Lost;
 use crate::service::redis::RedisServer;
 use crate::service::redis::access::Rules;
 use crate::service::redis::databases::count;
@@ -63,7 +63,7 @@ impl RedisSlices {
             (databases, Users::Own(rules))
         };
         Ok(Self {
-            lost: watch::Sender::new(None),
+            lost: Lost::default(),
             admin,
             address,
             databases,
@@ -92,7 +92,7 @@ impl RedisSlices {
         let count = count(&mut admin).await?;
         let claims = Claims::open(admin.clone(), owner, home, count).await?;
         Ok(Self {
-            lost: watch::Sender::new(None),
+            lost: Lost::default(),
             admin,
             address: Address {
                 server: url.to_owned(),

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::cmd;
-use tokio::sync::watch;
 
 use super::RedisGrant;
 use super::access::{Rules, set_user};
@@ -15,6 +14,7 @@ use super::databases::flush;
 use super::external::Claims;
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
+use crate::service::lost::Lost;
 use crate::service::{LeaseName, Recycled, Slices, Used};
 
 /// What a lease waits for in vain when the server has too few logical databases.
@@ -36,8 +36,7 @@ pub struct RedisSlices {
     address: Address,
     databases: Databases,
     users: Users,
-    /// Why the server can't be used any more.
-    lost: watch::Sender<Option<String>>,
+    lost: Lost,
 }
 
 #[derive(Debug)]
@@ -89,7 +88,7 @@ impl RedisSlices {
                 let killed = cmd("SCRIPT").arg("KILL").query_async::<()>(&mut admin).await;
                 if killed.is_err_and(|error| error.code() == Some("UNKILLABLE")) {
                     let why = format!("a script of {user} has written and never ends, which Redis lets nobody kill");
-                    self.lost.send_replace(Some(why.clone()));
+                    self.lost.because(why.clone());
                     return Err(Error::new(why));
                 }
                 deleted = delete.query_async(&mut admin).await;
@@ -222,11 +221,7 @@ impl Slices for RedisSlices {
     }
 
     async fn lost(&self) -> String {
-        let mut lost = self.lost.subscribe();
-        match lost.wait_for(Option::is_some).await.map(|why| why.clone()) {
-            Ok(Some(why)) => why,
-            Ok(None) | Err(_) => std::future::pending().await,
-        }
+        self.lost.why().await
     }
 
     async fn clear(&self) {
