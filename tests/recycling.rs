@@ -101,7 +101,9 @@ programs! {
     a_check_that_writes_needs_another_database: rebuilt, ["DELETE FROM checked"];
     a_check_that_writes_by_another_function_needs_another_database: rebuilt, ["DELETE FROM wrapped"];
     a_trigger_that_always_fires_needs_another_database: rebuilt, ["DELETE FROM stubborn"];
-    a_granted_right_needs_another_database: rebuilt, ["GRANT SELECT ON plain TO PUBLIC"];
+    a_granted_right_needs_another_database: rebuilt, ["GRANT INSERT ON plain TO PUBLIC"];
+    a_right_that_was_taken_back_needs_another_database: rebuilt, ["REVOKE SELECT ON plain FROM PUBLIC"];
+
     a_schema_change_needs_another_database: rebuilt, ["ALTER TABLE plain ADD COLUMN more int"];
     a_database_that_was_made_a_template_goes: rebuilt, [
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I IS_TEMPLATE true', current_database()); END $$",
@@ -110,4 +112,21 @@ programs! {
         "BEGIN", "INSERT INTO plain (note) VALUES ('x')", "PREPARE TRANSACTION 'x'",
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I ALLOW_CONNECTIONS false', current_database()); END $$",
     ];
+}
+
+/// What is known of a template was seen in its first database, and each has an owner of its own.
+#[integration(postgres(dedicated, settings("max_prepared_transactions = 8")))]
+fn the_second_database_of_a_template_is_recycled_like_the_first(url: Url<Postgres>) -> anyhow::Result<()> {
+    let Some((runtime, mut bench)) = bench(&url)? else {
+        return Ok(());
+    };
+    for statement in [
+        "ALTER TABLE plain ADD COLUMN more int",
+        "TRUNCATE plain, empty",
+        "VACUUM FULL plain",
+    ] {
+        runtime.block_on(bench.check(&by_one(&[statement])))?;
+    }
+    assert_eq!((bench.recycled, bench.rebuilt), (2, 1));
+    Ok(())
 }

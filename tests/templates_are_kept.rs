@@ -24,6 +24,7 @@ async fn note_that_it_is_built(db: PgPool) -> sqlx::Result<()> {
     note("built", "once more");
     sqlx::raw_sql(
         "CREATE TABLE seats (id serial, color text); INSERT INTO seats (color) SELECT 'grey' FROM generate_series(1, 20);
+         ALTER ROLE CURRENT_USER SET statement_timeout = '77s';
          DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET work_mem = ''5MB''', current_database()); END $$",
     )
     .execute(&db)
@@ -41,6 +42,8 @@ async fn uses_its_template(db: PgPool) -> anyhow::Result<()> {
     assert_eq!(seats, expected);
     let setting: String = sqlx::query_scalar("SHOW work_mem").fetch_one(&db).await?;
     assert_eq!(setting, "5MB");
+    let setting: String = sqlx::query_scalar("SHOW statement_timeout").fetch_one(&db).await?;
+    assert_eq!(setting, "77s");
     let next: i32 = sqlx::query_scalar("INSERT INTO seats (color) VALUES ('red') RETURNING id")
         .fetch_one(&db)
         .await?;

@@ -6,6 +6,9 @@ CREATE DOMAIN positive AS int CHECK (VALUE > 0);
 CREATE TABLE plain (id serial PRIMARY KEY, note text NOT NULL, at timestamptz DEFAULT now(), UNIQUE (note));
 INSERT INTO plain (note) SELECT 'seed ' || g FROM generate_series(1, 30) AS g;
 
+-- Names its owner, which is another in each database.
+GRANT SELECT ON plain TO PUBLIC;
+
 CREATE TABLE empty (id bigserial PRIMARY KEY, note text, plain_id int REFERENCES plain ON DELETE CASCADE);
 
 CREATE TABLE identified (

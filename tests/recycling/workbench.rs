@@ -176,8 +176,8 @@ impl Workbench {
     async fn content(&self, database: &str) -> Result<Content> {
         let options = self.superuser.clone().database(database);
         let mut connection = options.connect().await?;
-        let properties: String = sqlx::query_scalar(
-            "SELECT ROW(datconnlimit, datistemplate, datallowconn, datacl IS NULL,
+        let (owner, properties): (String, String) = sqlx::query_as(
+            "SELECT pg_get_userbyid(datdba)::text, ROW(datconnlimit, datistemplate, datallowconn, datacl IS NULL,
                (SELECT array_agg(s.setconfig::text ORDER BY s.setrole) FROM pg_db_role_setting AS s WHERE s.setdatabase = d.oid),
                (SELECT count(*) FROM pg_shdescription AS s WHERE s.objoid = d.oid),
                (SELECT count(*) FROM pg_prepared_xacts), (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'),
@@ -200,7 +200,9 @@ impl Workbench {
         if !output.status.success() {
             bail!("pg_dump failed: {}", String::from_utf8_lossy(&output.stderr));
         }
-        let mut content = objects(&String::from_utf8_lossy(&output.stdout));
+        // Each database has an owner of its own, whose name each lease changes.
+        let dump = String::from_utf8_lossy(&output.stdout).replace(&format!("\"{owner}\""), "the owner");
+        let mut content = objects(&dump.replace(&format!("Owner: {owner}"), "Owner: the owner"));
         content.insert("the database itself".to_owned(), vec![properties]);
         Ok(content)
     }

@@ -58,6 +58,10 @@ impl Admin {
         &self.pool
     }
 
+    pub(super) fn options(&self) -> &PgConnectOptions {
+        &self.options
+    }
+
     /// Options for a connection of the supervisor's own to another database.
     pub(super) fn options_in(&self, database: &str) -> PgConnectOptions {
         self.options.clone().database(database)
@@ -135,34 +139,6 @@ impl Admin {
         if let Err(error) = self.run("failed to vacuum", sql.to_owned()).await {
             tracing::debug!(%error, "what all databases share was not vacuumed");
         }
-    }
-
-    /// Whether `ALTER DATABASE … SET` was run on a database.
-    pub(super) async fn has_settings(&self, database: &str) -> Result<bool> {
-        sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
-             WHERE d.datname = $1 AND s.setrole = 0)",
-        )
-        .bind(database)
-        .fetch_one(&self.pool)
-        .await
-        .context(|| "failed to look for a database's settings")
-    }
-
-    /// Gives a database the settings of its template, which `CREATE DATABASE` doesn't copy. For a superuser alone: no
-    /// statement could quote each kind of value back.
-    pub(super) async fn copy_settings(&self, from: &str, to: &str) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO pg_db_role_setting (setdatabase, setrole, setconfig)
-             SELECT d.oid, 0, s.setconfig FROM pg_db_role_setting s JOIN pg_database t ON t.oid = s.setdatabase,
-               pg_database d WHERE t.datname = $1 AND s.setrole = 0 AND d.datname = $2",
-        )
-        .bind(from)
-        .bind(to)
-        .execute(&self.pool)
-        .await
-        .map(drop)
-        .context(|| "failed to copy a template's settings")
     }
 
     /// Ends a database's sessions, then drops it. `WITH (FORCE)` would poll at 100 ms steps.

@@ -61,7 +61,7 @@ pub(super) enum Seed {
 
 /// Columns of `pg_class` that change without any change of what a table is or holds.
 pub(super) const VOLATILE: &str =
-    "'{relfilenode,relpages,reltuples,relallvisible,relallfrozen,relfrozenxid,relminmxid}'::text[]";
+    "'{relfilenode,relpages,reltuples,relallvisible,relallfrozen,relfrozenxid,relminmxid,relowner,relacl}'::text[]";
 
 /// A row of `pg_class` that could matter. A relation with an object id below 16384 came with the server.
 const RELATIONS: &str = "SELECT c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relkind::text,
@@ -163,9 +163,19 @@ impl Template {
     }
 }
 
-/// The expression of the fingerprint in [`Template::classes`].
+/// The expression of the fingerprint in [`Template::classes`]. Each clone has an owner of its own, and it is the same for all
+/// that it is.
 pub(super) fn fingerprint(class: &str) -> String {
-    format!("pg_catalog.hashtextextended((pg_catalog.to_jsonb({class}) - {VOLATILE})::text, 0)")
+    let owner = "(SELECT datdba FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())";
+    let role = |id: &str| format!("CASE WHEN {id} = {owner} THEN 'owner' ELSE {id}::text END");
+    format!(
+        "pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', pg_catalog.to_jsonb({class}) - {VOLATILE}, {whose},
+           {class}.relacl IS NULL, (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', {by}, {to}, x.privilege_type, x.is_grantable), ',')
+                                    FROM pg_catalog.aclexplode({class}.relacl) AS x)), 0)",
+        whose = role(&format!("{class}.relowner")),
+        by = role("x.grantor"),
+        to = role("x.grantee"),
+    )
 }
 
 fn set(relations: &mut HashMap<u32, Relation>, oid: u32, kind: Kind) {

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use tokio::sync::OnceCell;
 
-use super::{Logins, PgSlices, keep, next_name};
+use super::{Logins, PgSlices, keep};
 use crate::error::{Context, Error, Result};
 use crate::provider::Endpoint;
 use crate::service::lost::Lost;
-use crate::service::postgres::admin::{Admin, ident};
+use crate::service::postgres::admin::Admin;
 use crate::service::postgres::grant::Address;
 use crate::service::postgres::{PgServer, external, recycle};
 
@@ -138,11 +138,6 @@ impl PgSlices {
             recycles: rights.major >= recycle::FIRST_VERSION && rights.superuser && !dedicated,
             admin,
             address,
-            owner_role: if is_native {
-                keep::OWNER.to_owned()
-            } else {
-                next_name(&owner, "o")
-            },
             owner,
             logins,
             dedicated,
@@ -151,24 +146,15 @@ impl PgSlices {
         Ok(slices)
     }
 
-    /// What has to be there before the first template.
+    /// Closes a server's own databases to tests.
     async fn prepare(&self) -> Result<()> {
-        if !matches!(self.address, Address::External { .. }) {
-            let closed = "REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC".to_owned();
-            self.admin
-                .run("failed to close the server's own databases to tests", closed)
-                .await?;
+        if matches!(self.address, Address::External { .. }) {
+            return Ok(());
         }
-        // Templates that were kept have brought it along.
-        if matches!(self.logins, Logins::Own) && self.templates().is_empty() {
-            // On a server of its own, migrations may need what only a superuser can do: most extensions, roles.
-            let rights = if self.dedicated { "SUPERUSER" } else { "" };
-            let role = format!("CREATE ROLE {} NOLOGIN {rights}", ident(&self.owner_role));
-            self.admin
-                .run("failed to make the role that owns templates", role)
-                .await?;
-        }
-        Ok(())
+        let closed = "REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC".to_owned();
+        self.admin
+            .run("failed to close the server's own databases to tests", closed)
+            .await
     }
 }
 

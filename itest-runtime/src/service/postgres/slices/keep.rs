@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use tokio::sync::OnceCell;
 
+use super::terms::Terms;
 use super::{PgSlices, Sealed, Template};
 use crate::error::{Context, Error, Result};
 use crate::service::KeptTemplate;
@@ -20,9 +21,6 @@ use crate::service::postgres::external;
 use crate::service::postgres::grant::Address;
 use crate::spec::Fingerprint;
 
-/// The role that owns what is in templates, on a server of ours.
-pub(super) const OWNER: &str = "itest_templates";
-
 /// What the comment on a kept template says, as JSON.
 #[derive(Debug, Serialize, Deserialize)]
 struct Mark {
@@ -30,29 +28,28 @@ struct Mark {
     source: Option<Fingerprint>,
     /// Seconds since 1970.
     built: u64,
+    terms: Terms,
 }
 
 /// The templates that a server began with.
 pub(super) async fn found(admin: &Admin) -> Result<HashMap<Fingerprint, Template>> {
     let rows = sqlx::raw_sql(
-        "SELECT d.datname::text, c.description,
-           EXISTS (SELECT FROM pg_db_role_setting s WHERE s.setdatabase = d.oid AND s.setrole = 0)
-         FROM pg_database d JOIN pg_shdescription c ON c.objoid = d.oid AND c.classoid = 'pg_database'::regclass
+        "SELECT d.datname::text, c.description FROM pg_database d JOIN pg_shdescription c ON c.objoid = d.oid AND c.classoid = 'pg_database'::regclass
          WHERE d.datistemplate AND d.oid >= 16384",
     );
     let rows = rows.fetch_all(admin.pool()).await;
     let mut found = HashMap::new();
     for row in rows.context(|| "failed to look for kept templates")? {
-        let read =
-            || -> sqlx::Result<(String, String, bool)> { Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)) };
-        let (database, comment, has_settings) = read().context(|| "failed to look for kept templates")?;
+        let read = || -> sqlx::Result<(String, String)> { Ok((row.try_get(0)?, row.try_get(1)?)) };
+        let (database, comment) = read().context(|| "failed to look for kept templates")?;
         // Whoever wrote something else there is asked for nothing.
         let Ok(mark) = serde_json::from_str::<Mark>(&comment) else {
             continue;
         };
         let sealed = Sealed {
             database,
-            has_settings,
+            terms: mark.terms,
+            places: OnceCell::new(),
             source: mark.source,
             built: SystemTime::UNIX_EPOCH + Duration::from_secs(mark.built),
             content: OnceCell::new(),
@@ -112,15 +109,17 @@ impl PgSlices {
         if stays.is_empty() {
             return Err(Error::new("there are none"));
         }
-        // What is owned by another role in a template, as what its builder made after `RESET ROLE`, keeps that role here.
-        let roles = "SELECT rolname::text FROM pg_roles WHERE oid >= 16384 AND rolname <> 'itest_templates'
-                     AND NOT EXISTS (SELECT FROM pg_shdepend d JOIN pg_database t ON t.oid = d.dbid
-                       WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = pg_roles.oid AND t.datistemplate)";
-        for role in self.names(roles).await? {
-            let dropped = format!("DROP ROLE {}", ident(&role));
-            self.admin.run("failed to drop a role", dropped).await?;
+        let stay = || templates.iter().filter(|(database, _)| stays.contains(*database));
+        let owners: HashSet<&String> = stay().filter_map(|(_, mark)| mark.terms.owner.as_ref()).collect();
+        for role in self
+            .names("SELECT rolname::text FROM pg_roles WHERE oid >= 16384")
+            .await?
+        {
+            if !owners.contains(&role) {
+                self.drop_role(&role).await?;
+            }
         }
-        for (database, mark) in templates.iter().filter(|(database, _)| stays.contains(*database)) {
+        for (database, mark) in stay() {
             let text = serde_json::to_string(mark).context(|| "a template's mark has no JSON form")?;
             let marked = format!("COMMENT ON DATABASE {} IS {}", ident(database), literal(&text));
             self.admin.run("failed to mark a template", marked).await?;
@@ -141,7 +140,8 @@ impl PgSlices {
              UNION ALL SELECT 'the replication slot ' || slot_name FROM pg_replication_slots
              UNION ALL SELECT 'the subscription ' || subname FROM pg_subscription
              UNION ALL SELECT 'a setting of ' || coalesce(setrole::regrole::text, '') FROM pg_db_role_setting s
-               WHERE setrole <> 0 OR NOT EXISTS (SELECT FROM pg_database d WHERE d.oid = s.setdatabase AND d.datistemplate)
+               WHERE setrole BETWEEN 1 AND 16383
+                 OR setrole = 0 AND NOT EXISTS (SELECT FROM pg_database d WHERE d.oid = s.setdatabase AND d.datistemplate)
              UNION ALL SELECT 'the setting ' || name FROM pg_file_settings WHERE sourcefile LIKE '%postgresql.auto.conf'
              UNION ALL SELECT 'a right to the setting ' || parname FROM pg_parameter_acl";
         if let Some(more) = self.names(more).await?.into_iter().next() {
@@ -161,5 +161,6 @@ fn mark(template: Fingerprint, sealed: &Sealed) -> Mark {
         template,
         source: sealed.source.clone(),
         built: built.unwrap_or_default().as_secs(),
+        terms: sealed.terms.clone(),
     }
 }

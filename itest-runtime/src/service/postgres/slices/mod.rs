@@ -3,7 +3,9 @@
 mod base;
 mod connect;
 mod keep;
+mod owner;
 mod template;
+mod terms;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,6 +25,8 @@ use crate::naming::random_hex;
 use crate::service::lost::Lost;
 use crate::service::{KeptTemplate, LeaseName, PoolSpec, Recycled, Sharing, Slices, Used};
 use crate::spec::Fingerprint;
+use owner::Places;
+use terms::Terms;
 
 /// What a rolled back transaction inserted stays behind as dead rows. Where they can't be counted, a new database is cheaper
 /// after this many.
@@ -42,8 +46,6 @@ pub struct PgSlices {
     admin: Admin,
     address: Address,
     owner: String,
-    /// Owns what is in templates; every lease's role is a member.
-    owner_role: String,
     logins: Logins,
     can_create: bool,
     dedicated: bool,
@@ -89,7 +91,11 @@ impl std::fmt::Debug for Address {
 
 #[derive(Debug, Clone)]
 enum Template {
-    Draft { database: String },
+    Draft {
+        database: String,
+        /// What its builder logs in by, as the server keeps it.
+        login: Option<String>,
+    },
     Sealed(Arc<Sealed>),
 }
 
@@ -97,8 +103,9 @@ enum Template {
 #[derive(Debug)]
 struct Sealed {
     database: String,
-    /// Whether `ALTER DATABASE … SET` was run.
-    has_settings: bool,
+    terms: Terms,
+    /// Where its catalogs name its owner, as seen in the first slice.
+    places: OnceCell<Places>,
     /// What it was made of.
     source: Option<Fingerprint>,
     built: SystemTime,
@@ -165,11 +172,27 @@ impl PgSlices {
         self.admin
             .create_database(database, template, &format!("{owner} {}", self.strategy))
             .await?;
-        let Some(_) = role else { return Ok(()) };
+        // On a server of its own a test may log in as whom it likes.
+        if role.is_none() || self.dedicated {
+            return Ok(());
+        }
         let closed = format!("REVOKE ALL ON DATABASE {} FROM PUBLIC", ident(database));
         self.admin
             .run("failed to close a database to other tests", closed)
             .await
+    }
+
+    /// Makes a role that may log in, on a server of a test's own as a superuser: migrations may need what only a superuser can
+    /// do, most extensions and roles.
+    async fn create_role(&self, role: &str, options: &str) -> Result<()> {
+        let rights = if self.dedicated { "SUPERUSER" } else { "" };
+        let made = format!("CREATE ROLE {} LOGIN {rights} {options}", ident(role));
+        self.admin.run("failed to make a role", made).await
+    }
+
+    async fn drop_role(&self, role: &str) -> Result<()> {
+        let dropped = format!("DROP ROLE IF EXISTS {}", ident(role));
+        self.admin.run("failed to drop a role", dropped).await
     }
 
     fn grant_of(&self, database: &str, user: String, password: String, isolation: Isolation) -> PgGrant {
@@ -330,10 +353,7 @@ impl Slices for PgSlices {
         let template = template.as_deref();
         let role = matches!(self.logins, Logins::Own).then(|| database.clone());
         if let Some(role) = &role {
-            let rights = if self.dedicated { "SUPERUSER" } else { "" };
-            let (role, owner) = (ident(role), ident(&self.owner_role));
-            let made = format!("CREATE ROLE {role} LOGIN {rights}; GRANT {owner} TO {role}");
-            self.admin.run("failed to make a role", made).await?;
+            self.create_role(role, "").await?;
         }
         let mut slice = PgSlice::new(database.clone(), role.clone());
         let made = async {
@@ -342,8 +362,12 @@ impl Slices for PgSlices {
                 None => self.base().await?,
             };
             self.create(&database, from, role.as_deref()).await?;
-            if template.is_some_and(|template| template.has_settings) && matches!(self.logins, Logins::Own) {
-                self.admin.copy_settings(from, &database).await?;
+            if let Some(template) = template {
+                template
+                    .terms
+                    .copy(&self.admin, from, &database, role.as_deref())
+                    .await?;
+                self.hand_over(&mut slice, template).await?;
             }
             self.take_baseline(&mut slice, template).await
         };
@@ -404,8 +428,7 @@ impl Slices for PgSlices {
         let dropped = async {
             self.admin.drop_database(&slice.database).await?;
             for role in slice.role.iter().chain(&slice.former_role) {
-                let drop = format!("DROP ROLE IF EXISTS {}", ident(role));
-                self.admin.run("failed to drop a role", drop).await?;
+                self.drop_role(role).await?;
             }
             Ok::<_, Error>(())
         };
@@ -537,7 +560,8 @@ impl PgSlices {
         let role = lease.within(NAME_LIMIT);
         let owner = slice.role.as_deref().unwrap_or_default();
         let made = format!(
-            "CREATE ROLE {role} LOGIN PASSWORD {password}; GRANT {owner} TO {role}; ALTER ROLE {role} SET role = {owner}",
+            "CREATE ROLE {role} LOGIN PASSWORD {password}; GRANT {owner} TO {role}; {like_owner}; ALTER ROLE {role} SET role = {owner}",
+            like_owner = terms::like_role(slice.role.as_deref().unwrap_or_default(), &role),
             role = ident(&role),
             owner = ident(owner),
             password = literal(password),

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use tokio::sync::OnceCell;
 
+use super::terms::{self, Terms};
 use super::{Logins, PgSlice, PgSlices, Sealed, Template};
 use crate::error::{Error, Result};
 use crate::naming::random_hex;
@@ -22,38 +23,23 @@ impl PgSlices {
             .clone()
             .ok_or_else(|| Error::new("there is nothing to build"))?;
         let database = self.next_name("d");
-        self.templates().insert(
-            template,
-            Template::Draft {
-                database: database.clone(),
-            },
-        );
+        let draft = |login| Template::Draft {
+            database: database.clone(),
+            login,
+        };
+        self.templates().insert(template.clone(), draft(None));
         if let Logins::UrlUser { user, password, .. } = &self.logins {
             self.create(&database, "template0", None).await?;
             return Ok(self.grant_of(&database, user.clone(), password.clone(), Isolation::Database));
         }
-        let owner = &self.owner_role;
         let password = random_hex(24);
-        // What the builder makes belongs to the owner of templates.
-        let made = format!(
-            "CREATE ROLE {role} LOGIN PASSWORD {password}; GRANT {owner} TO {role}; ALTER ROLE {role} SET role = {owner}",
-            role = ident(&database),
-            password = literal(&password),
-            owner = ident(owner),
-        );
-        self.admin.run("failed to make a role", made).await?;
-        self.create(&database, self.base().await?, Some(owner)).await?;
-        // Every lease's role is a member of the owner: the builder alone gets in.
-        let opened = format!(
-            "REVOKE CONNECT ON DATABASE {0} FROM {1}; GRANT CONNECT ON DATABASE {0} TO {0}",
-            ident(&database),
-            ident(owner)
-        );
-        self.admin
-            .run("failed to open a database to the builder", opened)
+        // It stays as the owner of all that it makes.
+        self.create_role(&database, &format!("PASSWORD {}", literal(&password)))
             .await?;
-        let user = database.clone();
-        Ok(self.grant_of(&database, user, password, Isolation::Database))
+        let known = terms::login_of(&self.admin, &database).await?;
+        self.templates().insert(template, draft(Some(known)));
+        self.create(&database, self.base().await?, Some(&database)).await?;
+        Ok(self.grant_of(&database, database.clone(), password, Isolation::Database))
     }
 
     /// Closes a draft for good: from now on it is cloned.
@@ -62,17 +48,28 @@ impl PgSlices {
             .template
             .clone()
             .ok_or_else(|| Error::new("there is nothing to seal"))?;
-        let draft = match self.templates().get(&template) {
-            Some(Template::Draft { database }) => database.clone(),
+        let (draft, login) = match self.templates().get(&template) {
+            Some(Template::Draft { database, login }) => (database.clone(), login.clone()),
             Some(Template::Sealed(_)) | None => return Err(Error::new("no template was begun")),
         };
-        if matches!(self.logins, Logins::Own) {
+        let owner = matches!(self.logins, Logins::Own).then_some(draft.as_str());
+        if let Some(login) = login
+            && login != terms::login_of(&self.admin, &draft).await?
+        {
+            return Err(Error::new(
+                "the template's code gave its own role another password, or an end of its validity (`ALTER ROLE …`), and no test \
+                 has that role",
+            )
+            .hint("take the statement out; a role of your own can be made on a server of the test's own, with `postgres(dedicated)`"));
+        }
+        if owner.is_some() {
             // What the builder's code left running may want to connect again.
             let locked = format!("ALTER ROLE {} NOLOGIN", ident(&draft));
             self.admin.run("failed to lock the builder out", locked).await?;
         }
         self.admin.end_sessions(&draft).await?;
-        let has_settings = self.admin.has_settings(&draft).await?;
+        terms::check_clonable(&self.admin, &draft).await?;
+        let terms = Terms::read(&self.admin, &draft, owner).await?;
         let database = self.next_name(&format!("t{}_", template.short(12)));
         let (from, to) = (ident(&draft), ident(&database));
         // The mark of a template is the last thing it gets: what has none was never finished.
@@ -82,7 +79,6 @@ impl PgSlices {
                 format!("ALTER DATABASE {from} RENAME TO {to}"),
             )
             .await?;
-        // Every lease's role is a member of the owner of templates, who could open this one again.
         self.admin
             .run(
                 "failed to seal a template",
@@ -99,24 +95,14 @@ impl PgSlices {
             template,
             Template::Sealed(Arc::new(Sealed {
                 database,
-                has_settings,
+                terms,
+                places: OnceCell::new(),
                 source: spec.source.clone(),
                 built: SystemTime::now(),
                 content: OnceCell::new(),
             })),
         );
         self.has_news.store(true, Ordering::Relaxed);
-        if matches!(self.logins, Logins::Own) {
-            // It may own something that the builder made after `RESET ROLE`; then it stays.
-            let parted = format!("REVOKE ALL ON DATABASE {to} FROM {from}");
-            self.admin
-                .run("failed to part the builder from its template", parted)
-                .await?;
-            let _ = self
-                .admin
-                .run("failed to drop the builder's role", format!("DROP ROLE {from}"))
-                .await;
-        }
         Ok(())
     }
 
@@ -126,7 +112,14 @@ impl PgSlices {
             return;
         };
         self.has_news.store(true, Ordering::Relaxed);
-        if let Err(error) = self.admin.drop_database(&sealed.database).await {
+        let removed = async {
+            self.admin.drop_database(&sealed.database).await?;
+            match &sealed.terms.owner {
+                Some(owner) => self.drop_role(owner).await,
+                None => Ok(()),
+            }
+        };
+        if let Err(error) = removed.await {
             tracing::warn!(%error, database = sealed.database, "a template could not be removed");
         }
     }
@@ -134,7 +127,7 @@ impl PgSlices {
     /// Removes a draft.
     pub(super) async fn abandon_draft(&self, spec: &PgSpec) {
         let Some(template) = &spec.template else { return };
-        let Some(Template::Draft { database }) = self.templates().remove(template) else {
+        let Some(Template::Draft { database, .. }) = self.templates().remove(template) else {
             return;
         };
         let role = matches!(self.logins, Logins::Own).then(|| database.clone());
