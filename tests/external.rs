@@ -256,6 +256,47 @@ async fn what_a_killed_supervisor_left_is_removed_and_what_a_living_one_owns_is_
     Ok(())
 }
 
+// With `restart_after_crash` all sessions end when one dies by a signal, as they do when somebody restarts the server.
+#[integration(
+    postgres(dedicated, settings("restart_after_crash=on", "synchronous_commit=on")),
+    redis(dedicated)
+)]
+async fn a_server_that_restarts_costs_no_living_supervisor_its_databases(
+    db: PgPool,
+    postgres: Url<Postgres>,
+    redis: Url<Redis>,
+) -> anyhow::Result<()> {
+    let outside = Outside::new(db, &postgres, &redis).await?;
+    let before = outside.inventory().await?;
+    let living = guests(&outside.postgres(), &outside.redis()).with("GUESTS_STAY", "1");
+    let next = guests(&outside.postgres(), &outside.redis());
+    let in_living = living.start("stores_and_caches");
+    wait_until("the guest is busy", || {
+        living.notes("busy").is_empty().then(|| "it isn't".to_owned())
+    })
+    .await;
+    let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+        .fetch_one(&outside.db)
+        .await?;
+    kill_process(rustix::process::Pid::from_raw(backend).unwrap(), Signal::KILL)?;
+    let mut own = support::wait_for("the server is back", async || Ok(outside.db.acquire().await?)).await;
+    // The supervisor of this test has lost its sessions there, too, and doesn't know that the server is somebody else's.
+    sqlx::query("SELECT set_config('application_name', 'itest:' || substring(current_database() FROM 7 FOR 8), false)")
+        .execute(&mut *own)
+        .await?;
+
+    next.pass("stores_and_caches").await;
+    next.end_supervisors(Signal::TERM).await;
+    std::fs::write(living.notebook().join("end"), "now\n")?;
+    let ended = Guests::end_of(in_living).await;
+    assert!(ended.passed, "{}", ended.said);
+    // It stays no longer, as the file is there.
+    living.pass("stores_and_caches").await;
+    living.end_supervisors(Signal::TERM).await;
+    outside.stays(&before).await?;
+    Ok(())
+}
+
 // Those name the developer's own databases: a test must never find them by accident.
 #[tokio::test]
 async fn the_variables_of_applications_are_never_read() {

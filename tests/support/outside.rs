@@ -91,7 +91,8 @@ impl Outside {
     pub(crate) async fn inventory(&self) -> anyhow::Result<BTreeSet<String>> {
         let mut all: BTreeSet<String> = sqlx::query_scalar(
             "SELECT 'database ' || datname FROM pg_database UNION ALL SELECT 'role ' || rolname FROM pg_roles
-             UNION ALL SELECT 'session ' || application_name FROM pg_stat_activity WHERE application_name LIKE 'itest:%'",
+             UNION ALL SELECT 'session ' || application_name FROM pg_stat_activity
+               WHERE application_name LIKE 'itest:%' AND application_name <> 'itest:' || substring(current_database() FROM 7 FOR 8)",
         )
         .fetch_all(&self.db)
         .await?

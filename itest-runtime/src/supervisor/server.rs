@@ -104,9 +104,14 @@ impl Server {
 
     /// Nobody gets anything of it any more.
     async fn give_up(&self, what: &str) {
+        let next = if self.instance.is_external() {
+            "the next test finds everything made anew there, if the server is up again"
+        } else {
+            "the next test gets a new server"
+        };
         let error = Error::new(format!("the {} server {what}", self.service))
             .log("its last words", self.instance.last_words())
-            .hint("the next test gets a new server");
+            .hint(next);
         if self.death.set(error).is_ok() {
             tracing::warn!(service = self.service, what, "a server is given up");
             self.died.send_replace(());
@@ -215,7 +220,12 @@ async fn ended(start: &mut Start) -> Option<Result<Arc<Server>>> {
 }
 
 #[derive(Default)]
-pub(super) struct Servers(Mutex<HashMap<Fingerprint, Entry>>);
+pub(super) struct Servers {
+    starts: Mutex<HashMap<Fingerprint, Entry>>,
+    /// Somebody else's servers that were given up, and others came after them: tests may still be there, and what was made
+    /// there goes at the end.
+    left: Mutex<Vec<Arc<Server>>>,
+}
 
 struct Entry {
     coming: Coming,
@@ -227,7 +237,11 @@ struct Entry {
 
 impl Servers {
     fn starts(&self) -> MutexGuard<'_, HashMap<Fingerprint, Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.starts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn left(&self) -> MutexGuard<'_, Vec<Arc<Server>>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The server of this key, started if it isn't there; `say` hears what goes on meanwhile.
@@ -296,7 +310,12 @@ impl Servers {
             provision: request.provision.clone(),
         };
         retire_past_runs(&mut starts);
-        starts.insert(key.clone(), entry);
+        let before = starts.insert(key.clone(), entry);
+        if let Some(Some(Ok(server))) = before.map(|entry| entry.coming.start.borrow().clone())
+            && server.instance.is_external()
+        {
+            supervisor.servers.left().push(server);
+        }
         let (supervisor, key, request) = (supervisor.clone(), key.clone(), request.clone());
         tokio::spawn(async move {
             let outcome = start_server(&supervisor, &key, &request, anchor, &say).await;
@@ -343,6 +362,8 @@ impl Servers {
             },
         );
         futures_util::future::join_all(stopping).await;
+        let left = std::mem::take(&mut *self.left());
+        futures_util::future::join_all(left.iter().map(|server| server.stop())).await;
     }
 }
 

@@ -33,15 +33,15 @@ pub(super) struct Rights {
 }
 
 impl Admin {
-    /// At least one connection stays open: its application name is the sign that the supervisor lives.
-    pub(super) async fn connect(options: PgConnectOptions, owner: &str) -> Result<Self> {
+    /// On somebody else's server (`is_external`) a session may end at any time, and is looked at before it is used again.
+    pub(super) async fn connect(options: PgConnectOptions, owner: &str, is_external: bool) -> Result<Self> {
         let pool = PgPoolOptions::new()
             .max_connections(8)
             .min_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
             .acquire_timeout(Duration::from_mins(1))
-            .test_before_acquire(false)
+            .test_before_acquire(is_external)
             .after_connect(|connection, _| Box::pin(async move { bound_locks(connection, LOCKED).await }));
         let options = options.application_name(&sign_of_life(owner));
         // The pool would try for long: the first connection says what is wrong at once.

@@ -11,6 +11,7 @@ use crate::error::{Context, Error, Result};
 use crate::provider::Endpoint;
 use crate::service::lost::Lost;
 use crate::service::postgres::admin::Admin;
+use crate::service::postgres::external::SignOfLife;
 use crate::service::postgres::grant::Address;
 use crate::service::postgres::{PgServer, external, recycle};
 
@@ -75,9 +76,9 @@ impl PgSlices {
             database,
             user,
         } = Way::to(endpoint)?;
-        let admin = Admin::connect(address.options(&database, user)?, &owner).await?;
-        let rights = admin.rights().await?;
         let is_ours = !matches!(address, Address::External { .. });
+        let admin = Admin::connect(address.options(&database, user)?, &owner, !is_ours).await?;
+        let rights = admin.rights().await?;
         if !is_ours {
             external::check(&admin, server).await?;
         }
@@ -129,6 +130,7 @@ impl PgSlices {
                 ""
             },
             can_create: rights.create_databases,
+            _sign_of_life: (!is_ours).then(|| SignOfLife::of(admin.clone())),
             harvest: Mutex::new(harvest),
             templates: Mutex::new(templates),
             has_news: AtomicBool::new(false),

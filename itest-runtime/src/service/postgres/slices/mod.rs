@@ -17,9 +17,10 @@ use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
 use super::admin::{Admin, bound_locks, end_other_sessions, end_others, ident, literal};
+use super::external::{self, SignOfLife};
 use super::grant::{Address, PgGrant};
 use super::recycle::{Baseline, Contract, OPENING, Template as Content};
-use super::{Isolation, PgSpec, external};
+use super::{Isolation, PgSpec};
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
 use crate::service::lost::Lost;
@@ -51,6 +52,7 @@ pub struct PgSlices {
     dedicated: bool,
     /// `STRATEGY file_copy`, where that is the faster one: with fsync off, from version 15 on.
     strategy: &'static str,
+    _sign_of_life: Option<SignOfLife>,
     /// Removes what dead supervisors left on an external server.
     harvest: Mutex<Option<JoinHandle<()>>>,
     templates: Mutex<HashMap<Fingerprint, Template>>,
@@ -481,11 +483,12 @@ impl Slices for PgSlices {
 
     async fn clear(&self) {
         if matches!(self.address, Address::External { .. }) && self.can_create {
+            external::clear(&self.admin, &self.owner).await;
+            // What others left may resist.
             let harvest = self.harvest.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(harvest) = harvest {
                 let _ = harvest.await;
             }
-            external::clear(&self.admin, &self.owner).await;
         }
     }
 }
