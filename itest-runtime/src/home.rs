@@ -7,7 +7,7 @@
 //! ```
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,13 @@ use crate::spec::{Fingerprint, FingerprintBuilder};
 
 /// The longest path of a Unix socket that every system takes (macOS: 104 with the final zero).
 const SOCKET_PATH_LIMIT: usize = 103;
+
+/// A file or folder, whatever its path names later: device and inode.
+pub(crate) type Identity = (u64, u64);
+
+pub(crate) fn identity(metadata: &Metadata) -> Identity {
+    (metadata.dev(), metadata.ino())
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Home {
@@ -90,12 +97,22 @@ impl Home {
         self.base.join(&self.key)
     }
 
+    /// What its folder is known by while it is there: another one may come to lie under the same path.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        fs::metadata(self.dir()).ok().map(|folder| identity(&folder))
+    }
+
     pub(crate) fn socket(&self) -> PathBuf {
         self.dir().join("socket")
     }
 
     pub(crate) fn log(&self) -> PathBuf {
         self.dir().join("log")
+    }
+
+    /// The mark of a process that has become the supervisor, and needs time to listen.
+    pub(crate) fn begun(&self) -> PathBuf {
+        self.dir().join("begun")
     }
 
     pub(crate) fn state(&self) -> PathBuf {
@@ -135,7 +152,7 @@ impl Home {
             let ours = file
                 .metadata()
                 .context(|| format!("failed to look at {}", path.display()))?;
-            if fs::metadata(&path).is_ok_and(|named| (named.dev(), named.ino()) == (ours.dev(), ours.ino())) {
+            if fs::metadata(&path).is_ok_and(|named| identity(&named) == identity(&ours)) {
                 return Ok(Some(file));
             }
         }

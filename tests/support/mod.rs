@@ -155,7 +155,8 @@ impl Guests {
         notes::read(&self.notebook(), heading)
     }
 
-    fn base(&self) -> PathBuf {
+    /// The guests' `ITEST_DIR`.
+    pub(crate) fn base(&self) -> PathBuf {
         self.dir.path().join("s")
     }
 

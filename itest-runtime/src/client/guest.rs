@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use tokio::net::UnixStream;
 
-use super::start::{LISTENS, TRY, last_log_lines, try_connect};
+use super::start::{TRY, last_log_lines, try_connect};
 use crate::case::Case;
 use crate::config::Config;
 use crate::error::{Context, Error, Result};
@@ -42,7 +42,7 @@ pub(super) async fn start(case: &'static Case, config: &Config, shared: &Home) -
         .create(home.dir())
         .context(|| format!("failed to create {}", home.dir().display()))?;
     let settings = Settings::new(&home, config)?;
-    std::thread::Builder::new()
+    let serving = std::thread::Builder::new()
         .name("itest-supervisor".to_owned())
         .spawn(move || {
             if let Err(error) = supervisor::serve(&settings, own, case, Residence::Guest) {
@@ -50,12 +50,12 @@ pub(super) async fn start(case: &'static Case, config: &Config, shared: &Home) -
             }
         })
         .context(|| "failed to start the supervisor's thread")?;
-    let deadline = Instant::now() + LISTENS;
+    let deadline = Instant::now() + config.start_timeout;
     let stream = loop {
         if let Some(stream) = try_connect(&home).await? {
             break stream;
         }
-        if Instant::now() > deadline {
+        if serving.is_finished() || Instant::now() > deadline {
             return Err(
                 Error::new("the supervisor could be started neither as a process of its own nor in this one")
                     .log("it said", last_log_lines(&home)),

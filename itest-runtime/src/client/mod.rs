@@ -27,6 +27,8 @@ pub(crate) const SUPERVISE: &str = "ITEST_SUPERVISE";
 
 /// How long to look for a supervisor that stays.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// After what time of silence a test says what it waits for: the supervisor is heard from each second.
+const SILENCE: Duration = Duration::from_secs(5);
 /// How long to wait for what the supervisor knows of a failed test.
 const DIAGNOSIS_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -35,15 +37,19 @@ pub(crate) struct Session {
     reader: FrameReader<OwnedReadHalf, FromSupervisor>,
     writer: FrameWriter<OwnedWriteHalf>,
     folder: PathBuf,
+    /// The supervisor's process.
+    pid: Option<i32>,
 }
 
 impl Session {
     fn over(stream: UnixStream, home: &Home) -> Self {
+        let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
         let (reader, writer) = stream.into_split();
         Self {
             reader: FrameReader::new(reader),
             writer: FrameWriter::new(writer),
             folder: home.dir(),
+            pid,
         }
     }
 
@@ -63,6 +69,8 @@ impl Session {
         let labels: Vec<String> = open.requests.iter().map(|request| request.label.clone()).collect();
         let message = ToSupervisor::Open(open);
         let mut older: Option<(u32, usize)> = None;
+        let patience = case.options.timeout.or(config.timeout).unwrap_or(config.start_timeout);
+        let patience = patience.min(config.start_timeout);
         let deadline = Instant::now() + PATIENCE;
         loop {
             let stream = start::connect(case, config, home, older).await?;
@@ -76,7 +84,7 @@ impl Session {
             }
             let mut heard = false;
             loop {
-                match session.reader.next().await? {
+                match session.hear(patience, &mut progress).await? {
                     Some(FromSupervisor::Superseded { pid, leases }) => {
                         if leases > 0 && older.is_none() {
                             progress(format!(
@@ -101,10 +109,48 @@ impl Session {
                     }
                     Some(FromSupervisor::Granted(grants)) => return Ok((session, grants)),
                     Some(FromSupervisor::Failed { error, .. }) => return Err(error),
-                    Some(FromSupervisor::Diagnosis(_)) => {}
+                    Some(FromSupervisor::Alive | FromSupervisor::Diagnosis(_)) => {}
                     None if heard => return Err(gone(home)),
                     None => break,
                 }
+            }
+        }
+    }
+
+    /// The supervisor's next message. One that is silent for `patience` stands still.
+    async fn hear(&mut self, patience: Duration, progress: &mut impl FnMut(String)) -> Result<Option<FromSupervisor>> {
+        let began = Instant::now();
+        let who = self.pid.map_or_else(
+            || "the supervisor".to_owned(),
+            |pid| format!("the supervisor (pid {pid})"),
+        );
+        let mut next = Box::pin(self.reader.next());
+        let mut limit = SILENCE.min(patience);
+        loop {
+            if let Ok(next) = tokio::time::timeout(limit, &mut next).await {
+                return next;
+            }
+            // The wall's clock decides: a template's own code may have paused tokio's.
+            let silent = began.elapsed();
+            if silent >= patience {
+                let mut error = Error::new(format!(
+                    "{who} has said nothing for {}: it stands still",
+                    humantime::format_duration(Duration::from_secs(silent.as_secs()))
+                ));
+                if let Some(pid) = self.pid {
+                    error = error.hint(format!(
+                        "is the machine out of memory, or was it stopped? `kill -CONT {pid}` has it go on, `kill -9 {pid}` ends it \
+                         and its servers, and the next test starts another"
+                    ));
+                }
+                return Err(error);
+            }
+            if silent >= limit {
+                progress(format!(
+                    "waiting for {who}, which has said nothing for {} s",
+                    silent.as_secs()
+                ));
+                limit = patience.saturating_sub(silent);
             }
         }
     }
@@ -122,7 +168,7 @@ impl Session {
             }
             Err(
                 Error::new("the supervisor ended while this test ran, and its servers with it")
-                    .hint("the next test starts another; did something end it (`kill`, the OOM killer)?"),
+                    .hint("the next test starts another; did something end it (`kill`, the OOM killer), or remove its folder?"),
             )
         };
         wall::timeout(DIAGNOSIS_PATIENCE, ask)
@@ -144,5 +190,5 @@ impl Session {
 fn gone(home: &Home) -> Error {
     Error::new("the supervisor ended while it was making this test's slices")
         .log("its last log lines", start::last_log_lines(home))
-        .hint("run the tests again; did something end it (`kill`, the OOM killer)?")
+        .hint("run the tests again; did something end it (`kill`, the OOM killer), or remove its folder?")
 }

@@ -20,8 +20,8 @@ use crate::supervisor::{self, Settings};
 
 /// How often the socket is tried while a supervisor starts.
 pub(super) const TRY: Duration = Duration::from_millis(2);
-/// How long a supervisor may take until it listens, before this process becomes the supervisor itself.
-pub(super) const LISTENS: Duration = Duration::from_secs(10);
+/// After what time it is said that it is waited for.
+const SLOW: Duration = Duration::from_secs(5);
 
 /// A connection to the supervisor. `older` is a supervisor (its pid, its leases) that runs an older build and is ending.
 pub(super) async fn connect(
@@ -98,8 +98,11 @@ pub(super) fn last_log_lines(home: &Home) -> Vec<String> {
 /// Starts a supervisor, which takes over the lock; in a process of its own if that works, else in this one.
 async fn start(case: &'static Case, config: &Config, home: &Home, lock: File) -> Result<UnixStream> {
     let settings = Settings::new(home, config)?;
+    // A dead one may have left its mark.
+    let _ = fs::remove_file(home.begun());
     let mut child = spawn(case, home, &settings, lock)?;
-    let deadline = Instant::now() + LISTENS;
+    let began = Instant::now();
+    let mut is_said = false;
     loop {
         if let Some(stream) = try_connect(home).await? {
             return Ok(stream);
@@ -108,15 +111,34 @@ async fn start(case: &'static Case, config: &Config, home: &Home, lock: File) ->
         if ended.is_some_and(|status| status.code() == Some(supervisor::FAILED)) {
             return Err(Error::new("the supervisor failed to start").log("it said", last_log_lines(home)));
         }
-        if ended.is_some() || Instant::now() > deadline {
+        if ended.is_some() {
+            break;
+        }
+        if began.elapsed() > SLOW && !is_said {
+            eprintln!("itest: waiting for the supervisor (pid {}) to start", child.id());
+            is_said = true;
+        }
+        if began.elapsed() > config.start_timeout {
+            let has_begun = home.begun().is_file();
             let _ = child.kill();
             let _ = child.wait();
+            if has_begun {
+                return Err(slow(config, home));
+            }
+            // Whatever that process did all the time, it wasn't told to run the one test by which it would have begun.
             break;
         }
         tokio::time::sleep(TRY).await;
     }
     // The harness knows no `--exact`: nothing in that process became a supervisor.
     guest::start(case, config, home).await
+}
+
+fn slow(config: &Config, home: &Home) -> Error {
+    let limit = humantime::format_duration(config.start_timeout);
+    Error::new(format!("the supervisor did not listen within {limit}"))
+        .log("it said", last_log_lines(home))
+        .hint("set ITEST_START_TIMEOUT to more if this machine is slow")
 }
 
 fn spawn(case: &Case, home: &Home, settings: &Settings, lock: File) -> Result<Child> {

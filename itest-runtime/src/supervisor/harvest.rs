@@ -1,65 +1,77 @@
 //! Harvest: what dead supervisors left is removed by the next one to start, whichever workspace it is of.
 //!
-//! Usually there is nothing: a supervisor's janitor has done it. A lock that nobody holds marks a dead owner.
+//! Usually there is nothing: a supervisor's janitor has done it. A lock that nobody holds marks a dead owner. No test waits for
+//! it: what is in the way is renamed, and removed behind the start.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::roots;
 use super::state::State;
 use crate::home::Home;
 use crate::os::{self, Signal};
 
-/// Cleans up `home`, whose lock the caller holds, and every neighbour whose lock nobody holds. Tells whether one of the dead
-/// had something on the container engine, which has to be asked for it.
-pub(super) fn harvest(home: &Home) -> bool {
-    let mut containers = clear(home);
-    for neighbour in home.neighbours() {
-        if let Ok(Some(lock)) = neighbour.try_lock() {
-            containers |= clear(&neighbour);
-            remove(&neighbour.dir());
-            let _ = fs::remove_file(neighbour.lock_path());
-            drop(lock);
-        }
-    }
-    roots::remove_all_orphans();
-    containers
+/// What the dead have left, out of everybody's way: removing a million files takes longer than a start may.
+#[derive(Debug, Default)]
+pub(super) struct Leavings {
+    folders: Vec<PathBuf>,
+    /// Whether one of the dead had something on the container engine, which has to be asked for it.
+    pub(super) containers: bool,
 }
 
-fn clear(home: &Home) -> bool {
-    let mut containers = false;
-    match State::read(&home.state()) {
-        Ok(Some(state)) => {
-            tracing::info!(home = %home.dir().display(), "cleaning up behind a dead supervisor");
-            clear_state(&state);
-            containers = !state.containers.is_empty();
-        }
-        Ok(None) => {}
-        Err(error) => tracing::warn!("{error}; only the usual places are cleaned"),
+impl Leavings {
+    /// Clears `home`, whose lock the caller holds.
+    pub(super) fn of(home: &Home) -> Self {
+        let mut leavings = Self::default();
+        leavings.clear(home);
+        leavings
     }
-    for root in roots::usual(home.key()) {
-        remove(&root);
-    }
-    // Whoever starts a supervisor makes its home and its log first.
-    for entry in fs::read_dir(home.dir()).into_iter().flatten().flatten() {
-        if entry.path() != home.log() {
-            remove(&entry.path());
-        }
-    }
-    containers
-}
 
-fn clear_state(state: &State) {
-    if state.boot == os::boot_id() {
-        for server in state.servers.iter().filter(|server| server.is_alive()) {
-            os::send_signal(server.pid, Signal::QUIT);
+    /// Clears every neighbour whose lock nobody holds, and removes all that was found, and all that has no owner.
+    pub(super) fn remove(mut self, home: &Home) -> Self {
+        for neighbour in home.neighbours() {
+            if let Ok(Some(lock)) = neighbour.try_lock() {
+                self.clear(&neighbour);
+                remove(&neighbour.dir());
+                let _ = fs::remove_file(neighbour.lock_path());
+                drop(lock);
+            }
+        }
+        self.folders.drain(..).for_each(|folder| remove(&folder));
+        roots::remove_all_orphans();
+        self
+    }
+
+    fn clear(&mut self, home: &Home) {
+        match State::read(&home.state()) {
+            Ok(Some(state)) => {
+                tracing::info!(home = %home.dir().display(), "cleaning up behind a dead supervisor");
+                self.clear_state(&state);
+                self.containers |= !state.containers.is_empty();
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!("{error}; only the usual places are cleaned"),
+        }
+        self.folders
+            .extend(roots::usual(home.key()).iter().map(|root| roots::put_aside(root)));
+        // Whoever starts a supervisor makes its home and its log first, and the supervisor its mark.
+        let stays = [home.log(), home.begun()];
+        for entry in fs::read_dir(home.dir()).into_iter().flatten().flatten() {
+            if !stays.contains(&entry.path()) {
+                remove(&entry.path());
+            }
         }
     }
-    state
-        .roots
-        .iter()
-        .filter(|root| roots::is_left(root))
-        .for_each(|root| remove(root));
+
+    fn clear_state(&mut self, state: &State) {
+        if state.boot == os::boot_id() {
+            for server in state.servers.iter().filter(|server| server.is_alive()) {
+                os::send_signal(server.pid, Signal::QUIT);
+            }
+        }
+        let left = state.roots.iter().filter(|root| roots::is_left(root));
+        self.folders.extend(left.map(|root| roots::put_aside(root)));
+    }
 }
 
 pub(super) fn remove(path: &Path) {

@@ -4,6 +4,9 @@
 //! ends servers (where no parent-death signal does it), removes the folders it was told of, and then the lock. Its stdout
 //! is the supervisor's lock, so a new supervisor can't start before the old one's leavings are gone.
 //!
+//! Somebody may have removed all of them meanwhile, so that another supervisor lives in the same places: what is there says
+//! whose it is, by a token, and another's is left alone.
+//!
 //! Containers take an engine's time, and another supervisor doesn't mind them: they come last, when the lock is free. A
 //! script can't speak to an engine; it starts the supervisor's program once more, to sweep.
 
@@ -15,16 +18,17 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use crate::error::{Context, Error, Result};
 use crate::home::Home;
+use crate::naming::random_hex;
 use crate::os::{self, ProcessId};
 
-/// `$1` the home, `$2` the lock, `$3` the base, `$4` and `$5` the program and the test that sweep; on stdin lines such as
-/// `dir PATH`, `pids NUMBER…`, and `containers RUN` or `containers`.
+/// `$1` the home, `$2` the lock, `$3` the base, `$4` the token, `$5` and `$6` the program and the test that sweep; on stdin
+/// lines such as `dir PATH`, `pids NUMBER…`, and `containers RUN` or `containers`.
 ///
 /// `rm` is tried again while a dying server still writes.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM QUIT PIPE
-home=$1 lock=$2 base=$3 program=$4 test=$5 pids= run=
-shift 5
+home=$1 lock=$2 base=$3 token=$4 program=$5 test=$6 pids= run= own=
+shift 6
 while IFS= read -r line; do
   case $line in
     'dir '*) set -- "$@" "${line#dir }" ;;
@@ -34,12 +38,19 @@ while IFS= read -r line; do
   esac
 done
 [ -z "$pids" ] || kill -QUIT $pids 2>/dev/null
+said() { cat "$1" 2>/dev/null; }
+for dir; do
+  shift
+  whose=$(said "$dir/owner.lock")
+  [ -n "$whose" ] && [ "$whose" != "$token" ] || set -- "$@" "$dir"
+done
+if [ "$(said "$lock")" = "$token" ]; then set -- "$@" "$home"; own=yes; fi
 tries=0
-until rm -rf -- "$@" "$home" 2>/dev/null || [ $tries -ge 100 ]; do
+until rm -rf -- "$@" 2>/dev/null || [ $tries -ge 100 ]; do
   tries=$((tries + 1))
   sleep 0.1
 done
-rm -f -- "$lock"
+[ -z "$own" ] || rm -f -- "$lock"
 rmdir -- "$base" 2>/dev/null
 [ -n "$run" ] || exit 0
 exec >/dev/null
@@ -49,6 +60,7 @@ ITEST_SWEEP=$run exec "$program" --exact "$test" --nocapture --include-ignored
 #[derive(Debug)]
 pub(super) struct Janitor {
     pipe: ChildStdin,
+    token: String,
     /// Held so that the child isn't mistaken for somebody else's.
     _child: Child,
 }
@@ -74,7 +86,10 @@ pub(super) const SWEEP: &str = "ITEST_SWEEP";
 
 impl Janitor {
     /// `test` is a test of this program's, under the name by which a harness knows it.
-    pub(super) fn start(home: &Home, lock: File, test: &str) -> Result<Self> {
+    pub(super) fn start(home: &Home, mut lock: File, test: &str) -> Result<Self> {
+        let token = random_hex(8);
+        let claimed = lock.set_len(0).and_then(|()| lock.write_all(token.as_bytes()));
+        claimed.context(|| format!("failed to write to {}", home.lock_path().display()))?;
         let program = os::own_program().context(|| "failed to find this test binary")?;
         let mut command = Command::new("/bin/sh");
         command
@@ -82,6 +97,7 @@ impl Janitor {
             .arg(home.dir())
             .arg(home.lock_path())
             .arg(home.base())
+            .arg(&token)
             .arg(program)
             .arg(test);
         // Not every system has `rm` in the usual places.
@@ -103,7 +119,16 @@ impl Janitor {
             .stdin
             .take()
             .ok_or_else(|| Error::new("the janitor has no pipe"))?;
-        Ok(Self { pipe, _child: child })
+        Ok(Self {
+            pipe,
+            token,
+            _child: child,
+        })
+    }
+
+    /// What it knows this supervisor's own by.
+    pub(super) fn token(&self) -> &str {
+        &self.token
     }
 
     /// A standard input for a child that nothing may be taken away from: the janitor comes when it has ended, too.

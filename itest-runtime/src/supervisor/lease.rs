@@ -20,6 +20,8 @@ use crate::service::LeaseName;
 use crate::spec::{Fingerprint, Request};
 use crate::wire::{BUILD, FrameReader, FrameWriter, FromSupervisor, Open, SliceDiagnosis, ToSupervisor};
 
+/// How often a test that waits hears that the supervisor lives.
+const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How often a test's process is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 /// On how many servers, one after the other, a slice is asked for.
@@ -183,8 +185,10 @@ impl Lease {
             coming.spawn(async move { (index, one.acquire(&request).await) });
         }
         let mut granted: Vec<Option<Granted>> = open.requests.iter().map(|_| None).collect();
+        let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
         loop {
             tokio::select! {
+                _ = heartbeat.tick() => send(&self.writer, &FromSupervisor::Alive).await,
                 message = reader.next() => match message {
                     Ok(Some(ToSupervisor::Built { index, outcome })) => {
                         let build = self.builds.lock().expect("no holder panics").remove(&index);

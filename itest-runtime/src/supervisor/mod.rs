@@ -3,6 +3,7 @@
 //! It is a test binary, started again (see [`crate::client`]). Everything runs on one thread, which lives as long as the
 //! supervisor: the kernel sends a parent-death signal when the *thread* that started a child ends.
 
+mod door;
 mod harvest;
 mod janitor;
 mod lease;
@@ -24,7 +25,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
+use tokio::task::JoinHandle;
 
 use crate::case::{Case, Registered};
 use crate::error::{Context, Error, Result};
@@ -35,6 +37,8 @@ use crate::provider::Surroundings;
 use crate::provider::docker::Docker;
 use crate::service::Driver;
 use crate::wire::ExeStamp;
+use door::Door;
+use harvest::Leavings;
 use lifetime::Lifetime;
 pub(crate) use residence::Residence;
 use residence::Signals;
@@ -62,6 +66,8 @@ pub(crate) fn take_over_if_asked(case: &Case) {
     // Whatever that of the test is: servers run as another user must get through to their folders. What is private is made so.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let outcome = Settings::parse(&settings).and_then(|settings| {
+        let begun = settings.home().begun();
+        fs::write(&begun, "").context(|| format!("failed to create {}", begun.display()))?;
         // The client's lock came in as our stdin.
         let lock = std::io::stdin()
             .as_fd()
@@ -101,8 +107,11 @@ pub(crate) fn serve(settings: &Settings, lock: File, case: &Case, residence: Res
         .build()
         .context(|| "failed to make the supervisor's runtime")?;
     runtime.block_on(async {
-        let (supervisor, listener) = Supervisor::open(settings, lock, case)?;
-        supervisor.run(listener, Signals::listen(residence)?).await
+        let (supervisor, door, harvest) = Supervisor::open(settings, lock, case)?;
+        supervisor.run(door, Signals::listen(residence)?).await;
+        // Whoever dies first leaves it to the next one.
+        let _ = harvest.await;
+        Ok(())
     })
 }
 
@@ -121,19 +130,18 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    /// Cleans up behind the dead, then gets ready to listen.
-    fn open(settings: &Settings, lock: File, case: &Case) -> Result<(Arc<Self>, UnixListener)> {
+    /// Listens, and cleans up behind the dead meanwhile.
+    fn open(settings: &Settings, lock: File, case: &Case) -> Result<(Arc<Self>, Door, JoinHandle<()>)> {
         let home = settings.home();
-        let containers = harvest::harvest(&home);
+        let leavings = Leavings::of(&home);
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(home.dir())
             .context(|| format!("failed to create {}", home.dir().display()))?;
         let janitor = janitor::Janitor::start(&home, lock, &naming::harness_name(case))?;
-        let state = state::StateFile::new(home.state());
-        let listener =
-            UnixListener::bind(home.socket()).context(|| format!("failed to listen on {}", home.socket().display()))?;
+        let state = state::StateFile::new(&home);
+        let door = Door::open(&home)?;
         tracing::info!(
             pid = std::process::id(),
             build = crate::wire::BUILD,
@@ -157,16 +165,26 @@ impl Supervisor {
             keep_templates: settings.keep_templates,
             home,
         };
+        let harvest = supervisor.harvest(leavings);
+        Ok((Arc::new(supervisor), door, harvest))
+    }
+
+    /// Removes what the dead have left, beside all else that goes on.
+    fn harvest(&self, leavings: Leavings) -> JoinHandle<()> {
+        let home = self.home.clone();
+        let log = tracing::dispatcher::get_default(Clone::clone);
+        let removed =
+            tokio::task::spawn_blocking(move || tracing::dispatcher::with_default(&log, || leavings.remove(&home)));
         #[cfg(feature = "docker")]
-        if containers {
-            let docker = supervisor.around.docker.clone();
-            tokio::spawn(async move { docker.harvest().await });
-        }
-        #[cfg(not(feature = "docker"))]
-        if containers {
-            tracing::warn!("a dead supervisor left containers; this build has no docker provider to remove them");
-        }
-        Ok((Arc::new(supervisor), listener))
+        let docker = self.around.docker.clone();
+        tokio::spawn(async move {
+            if removed.await.is_ok_and(|leavings| leavings.containers) {
+                #[cfg(feature = "docker")]
+                docker.harvest().await;
+                #[cfg(not(feature = "docker"))]
+                tracing::warn!("a dead supervisor left containers; this build has no docker provider to remove them");
+            }
+        })
     }
 
     fn driver(&self, name: &str) -> Result<&Driver> {
@@ -194,13 +212,13 @@ impl Supervisor {
         }
     }
 
-    async fn run(self: Arc<Self>, listener: UnixListener, mut signals: Signals) -> Result<()> {
+    async fn run(self: Arc<Self>, mut door: Door, mut signals: Signals) {
         let mut over = std::pin::pin!(self.lifetime.over());
         let why = loop {
             tokio::select! {
-                accepted = listener.accept() => {
+                accepted = door.accept() => {
                     match accepted {
-                        Ok((stream, _)) => {
+                        Ok(stream) => {
                             let supervisor = self.clone();
                             tokio::spawn(async move { supervisor.accept(stream).await });
                         }
@@ -211,15 +229,31 @@ impl Supervisor {
                         }
                     }
                 }
+                () = door.is_gone() => match door.reopened() {
+                    Some(again) => {
+                        tracing::warn!("the socket was removed; there is another");
+                        door = again;
+                    }
+                    None => {
+                        self.lifetime.drain();
+                        self.end("its folder was removed", None, signals).await;
+                        return;
+                    }
+                },
                 () = self.lifetime.drained() => break "a newer build takes over",
                 () = &mut over => break "nobody needs it any more",
                 signal = signals.next() => break signal,
             }
         };
+        self.end(why, Some(door), signals).await;
+    }
+
+    /// Waits for leases where they are waited for, then stops everything.
+    async fn end(&self, why: &str, door: Option<Door>, mut signals: Signals) {
         tracing::info!(why, "supervisor ends");
-        // From here on clients find no socket, and wait for the lock.
-        let _ = fs::remove_file(self.home.socket());
-        drop(listener);
+        if let Some(door) = door {
+            door.close();
+        }
         tokio::select! {
             () = self.lifetime.last_lease_if_draining() => {}
             _ = signals.next() => {}
@@ -229,7 +263,6 @@ impl Supervisor {
         if self.around.docker.clear().await {
             self.around.roots.no_containers();
         }
-        Ok(())
     }
 }
 

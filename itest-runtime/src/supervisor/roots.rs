@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,6 @@ use super::janitor::Janitor;
 use super::state::StateFile;
 use crate::error::{Context, Error, Result};
 use crate::home::is_key;
-#[cfg(feature = "docker")]
 use crate::naming::random_hex;
 use crate::os::ProcessId;
 
@@ -150,7 +149,7 @@ impl Spare {
             let made = fs::DirBuilder::new()
                 .mode(0o700)
                 .create(&path)
-                .and_then(|()| mark(&path));
+                .and_then(|()| mark(&path, ""));
             match made.context(|| format!("failed to create {}", path.display())) {
                 Ok(mark) => Some(Self { path, _mark: mark }),
                 Err(error) => {
@@ -183,6 +182,12 @@ impl Inner {
     }
 
     fn create(&mut self, root: &Path) -> Result<PathBuf> {
+        // Whoever lost its home, and its lock with that, may be living under our name.
+        let root = &if is_held(root) {
+            root.with_file_name(name(&random_hex(6)))
+        } else {
+            root.to_owned()
+        };
         self.janitor.remove(root)?;
         self.state.change(|state| state.roots.push(root.to_owned()));
         // Servers that run as another user must get through to their own folders, which are closed to all others.
@@ -191,7 +196,11 @@ impl Inner {
         } else {
             0o700
         };
-        let create = || fs::DirBuilder::new().mode(mode).create(root);
+        // The umask of a test that has its supervisor within itself must not narrow it.
+        let create = || {
+            fs::DirBuilder::new().mode(0o700).create(root)?;
+            fs::set_permissions(root, fs::Permissions::from_mode(mode))
+        };
         let created = match create() {
             // We hold the lock: what lies there under our name is a dead supervisor's, or one's in another container.
             Err(error) if error.kind() == ErrorKind::AlreadyExists && is_ours(root) && !is_held(root) => {
@@ -200,16 +209,17 @@ impl Inner {
             other => other,
         };
         created.context(|| format!("failed to create {}", root.display()))?;
-        let mark = mark(root).context(|| format!("failed to mark {} as ours", root.display()))?;
+        let mark = mark(root, self.janitor.token()).context(|| format!("failed to mark {} as ours", root.display()))?;
         self.marks.push(mark);
         Ok(root.to_owned())
     }
 }
 
-/// The mark is locked before it is there.
-fn mark(root: &Path) -> std::io::Result<fs::File> {
+/// The mark is locked before it is there. It says whose the root is, for a janitor.
+fn mark(root: &Path, token: &str) -> std::io::Result<fs::File> {
     let draft = root.join("owner.draft");
-    let mark = fs::File::create(&draft)?;
+    let mut mark = fs::File::create(&draft)?;
+    mark.write_all(token.as_bytes())?;
     mark.lock()?;
     fs::rename(draft, root.join(MARK))?;
     Ok(mark)
@@ -244,6 +254,16 @@ fn is_one(path: &Path) -> bool {
 /// Whether a root is there, and its owner is gone: for those who hold the lock of its home.
 pub(super) fn is_left(path: &Path) -> bool {
     is_one(path) && !is_held(path)
+}
+
+/// Gives what a dead supervisor left another name, so that its own is free, and tells where it is now. Should this process
+/// die before it is removed, it is known as an orphan.
+pub(super) fn put_aside(root: &Path) -> PathBuf {
+    let aside = root.with_file_name(name(&random_hex(6)));
+    match fs::rename(root, &aside) {
+        Ok(()) => aside,
+        Err(_) => root.to_owned(),
+    }
 }
 
 /// Where roots lie unless a person said otherwise.
@@ -290,4 +310,23 @@ fn places() -> Vec<PathBuf> {
         .into_iter()
         .chain([std::env::temp_dir()])
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_put_aside_leaves_its_name_free_and_is_known_as_an_orphan() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().join(name("0123456789ab"));
+        fs::create_dir(&root).expect("made");
+        fs::write(root.join("data"), "much").expect("written");
+        drop(mark(&root, "token").expect("marked"));
+        let aside = put_aside(&root);
+        assert!(!root.exists() && aside.join("data").is_file());
+        assert!(is_one(&aside) && is_orphan(&aside));
+        remove_orphans(folder.path());
+        assert!(!aside.exists());
+    }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Result};
+use crate::home::{Home, Identity};
 use crate::os::{self, ProcessId};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,12 +38,13 @@ impl State {
 
 #[derive(Debug)]
 pub(super) struct StateFile {
-    path: PathBuf,
+    home: Home,
+    folder: Option<Identity>,
     state: State,
 }
 
 impl StateFile {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(super) fn new(home: &Home) -> Self {
         let state = State {
             supervisor: ProcessId::own(),
             boot: os::boot_id(),
@@ -50,7 +52,11 @@ impl StateFile {
             servers: Vec::new(),
             containers: Vec::new(),
         };
-        let file = Self { path, state };
+        let file = Self {
+            home: home.clone(),
+            folder: home.identity(),
+            state,
+        };
         file.write();
         file
     }
@@ -63,13 +69,18 @@ impl StateFile {
 
     /// The file matters only when all else fails: that it can't be written is no reason to fail a test.
     fn write(&self) {
-        let draft = self.path.with_extension("draft");
+        // Where the folder is gone, another supervisor may have its own.
+        if self.home.identity() != self.folder {
+            return;
+        }
+        let path = self.home.state();
+        let draft = path.with_extension("draft");
         let written = serde_json::to_vec(&self.state)
             .map_err(std::io::Error::other)
             .and_then(|text| fs::write(&draft, text))
-            .and_then(|()| fs::rename(&draft, &self.path));
+            .and_then(|()| fs::rename(&draft, &path));
         if let Err(error) = written {
-            tracing::warn!(%error, path = %self.path.display(), "failed to write the state file");
+            tracing::warn!(%error, path = %path.display(), "failed to write the state file");
         }
     }
 }

@@ -90,6 +90,8 @@ pub(crate) enum FromSupervisor {
     Superseded { pid: u32, leases: usize },
     /// Something that takes a while goes on.
     Progress(String),
+    /// Nothing is new, and the supervisor lives.
+    Alive,
     /// Build the template of request `index` in this blank slice.
     Build { index: usize, grant: Value },
     /// One grant for each request.
