@@ -134,6 +134,39 @@ async fn what_was_prepared_for_a_commit_in_two_phases_goes_with_its_database() {
     guests.end_supervisors(Signal::TERM).await;
 }
 
+#[tokio::test]
+async fn what_no_test_may_ask_of_a_server_is_said_at_once() {
+    let guests = Guests::new();
+    for (guest, parts) in [
+        (
+            "asks_for_a_port",
+            [
+                "`port` in `postgres(settings(...))` is not a test's to set",
+                "hint: take it out",
+            ],
+        ),
+        (
+            "asks_for_an_old_version",
+            [
+                "asks for PostgreSQL 12, and itest works with PostgreSQL 13",
+                "hint: write `version",
+            ],
+        ),
+    ] {
+        let said = guests.fail(guest).await;
+        assert!(parts.iter().all(|part| said.contains(part)), "{guest}: {said}");
+    }
+    assert!(guests.supervisors().is_empty(), "nothing was started");
+}
+
+#[integration(postgres(settings("work_mem=4MB", "port = 5432")))]
+#[ignore = "a guest that fails"]
+fn asks_for_a_port(_db: PgPool) {}
+
+#[integration(postgres(version = "12"))]
+#[ignore = "a guest that fails"]
+fn asks_for_an_old_version(_db: PgPool) {}
+
 #[integration(postgres(settings("max_prepared_transactions=5")))]
 #[ignore = "a guest"]
 async fn leaves_a_prepared_transaction(db: &mut PgConnection) -> anyhow::Result<()> {

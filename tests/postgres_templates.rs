@@ -267,6 +267,27 @@ async fn content_that_can_not_be_made_is_explained() {
             ["failed to read the migrations", "hint: `migrations = "],
         ),
         ("sets_up_in_vain", ["the setup function", "sets_up_in_vain"]),
+        (
+            "copies_rows_like_psql",
+            [
+                "copies.sql has rows in line 2 that only `psql` could send",
+                "hint: write `INSERT`",
+            ],
+        ),
+        (
+            "restricts_like_psql",
+            [
+                "restricts.sql has a command of `psql`'s own in line 1",
+                "hint: take the line out",
+            ],
+        ),
+        (
+            "empties_the_search_path",
+            [
+                "1_dump.sql leaves an empty search_path behind, and sqlx doesn't find its own table",
+                "hint: put `RESET search_path;` at its end",
+            ],
+        ),
     ] {
         let said = guests.fail(guest).await;
         assert!(parts.iter().all(|part| said.contains(part)), "{guest}: {said}");
@@ -285,6 +306,18 @@ fn loads_a_fixture_that_is_not_there(_db: PgPool) {}
 #[integration(postgres(migrations = "./nowhere"))]
 #[ignore = "a guest that fails"]
 fn migrates_from_nowhere(_db: PgPool) {}
+
+#[integration(postgres(fixtures("copies")))]
+#[ignore = "a guest that fails"]
+fn copies_rows_like_psql(_db: PgPool) {}
+
+#[integration(postgres(fixtures("restricts")))]
+#[ignore = "a guest that fails"]
+fn restricts_like_psql(_db: PgPool) {}
+
+#[integration(postgres(migrations = "./tests/postgres_templates/dump"))]
+#[ignore = "a guest that fails"]
+fn empties_the_search_path(_db: PgPool) {}
 
 #[integration(postgres(setup = |_: PgPool| async { Err::<(), _>("in vain") }))]
 #[ignore = "a guest that fails"]

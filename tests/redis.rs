@@ -374,6 +374,53 @@ async fn runs_a_script_for_ever(client: Client) -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn what_the_server_does_not_take_is_said_at_once() {
+    let guests = Guests::new().with("ITEST_PROVIDER", "native");
+    for (guest, parts) in [
+        (
+            "sets_what_is_no_setting",
+            [
+                "bad=1",
+                "hint: the server doesn't take what `redis(settings(...))` says",
+            ],
+        ),
+        (
+            "sets_a_password",
+            [
+                "`requirepass` in `redis(settings(...))` is not a test's to set",
+                "hint: take it out",
+            ],
+        ),
+        (
+            "asks_for_an_old_version",
+            [
+                "asks for Redis 5.0, and itest works with Redis 6",
+                "hint: write `version",
+            ],
+        ),
+    ] {
+        let began = std::time::Instant::now();
+        let said = guests.fail(guest).await;
+        assert!(parts.iter().all(|part| said.contains(part)), "{guest}: {said}");
+        assert!(!said.contains("swordfish"), "{said}");
+        assert!(began.elapsed() < std::time::Duration::from_secs(10), "{guest}: {said}");
+    }
+    guests.end_supervisors(rustix::process::Signal::TERM).await;
+}
+
+#[integration(redis(settings("bad=1")))]
+#[ignore = "a guest that fails"]
+fn sets_what_is_no_setting(_client: Client) {}
+
+#[integration(redis(settings("requirepass swordfish")))]
+#[ignore = "a guest that fails"]
+fn sets_a_password(_client: Client) {}
+
+#[integration(redis(version = "5.0"))]
+#[ignore = "a guest that fails"]
+fn asks_for_an_old_version(_client: Client) {}
+
+#[tokio::test]
 async fn a_lock_that_is_held_around_the_tests_is_free_when_they_have_ended() {
     let guests = Guests::new();
     let lock = guests.notebook().with_file_name("lock");

@@ -3,7 +3,7 @@
 mod support;
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
 
 use itest::integration;
 use redis::AsyncCommands;
@@ -38,15 +38,13 @@ async fn caches_and_stays(mut cache: MultiplexedConnection) -> anyhow::Result<()
 
 #[tokio::test]
 async fn one_that_stands_still_is_named_and_does_not_hold_tests_for_ever() {
-    let guests = Guests::new().with("ITEST_START_TIMEOUT", "7s");
+    let guests = Guests::new().with("ITEST_START_TIMEOUT", "8s");
     guests.pass("caches").await;
     let pid = guests.supervisors()[0];
     kill_process(pid, Signal::STOP).unwrap();
-    let began = Instant::now();
     let said = guests.fail("caches_in_time").await;
-    assert!(began.elapsed() < Duration::from_secs(6), "its own time-out is shorter");
     let named = format!(
-        "the supervisor (pid {}) has said nothing for 2s: it stands still",
+        "the supervisor (pid {}) has said nothing for 5s: it stands still",
         pid.as_raw_nonzero()
     );
     assert!(said.contains(&named), "{said}");
@@ -118,4 +116,83 @@ async fn one_whose_folder_was_removed_ends_with_its_tests_and_the_next_test_star
         left.map(|left| format!("{} is left", left.path().display()))
     })
     .await;
+}
+
+#[integration(postgres)]
+#[ignore = "a guest"]
+async fn stores(db: sqlx::PgPool) -> anyhow::Result<()> {
+    sqlx::query("SELECT 1").execute(&db).await?;
+    Ok(())
+}
+
+/// The file that names the shared memory segment of the one server below a folder.
+fn postmaster_files(data: &Path) -> Vec<PathBuf> {
+    let below = |folder: &Path| {
+        fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+    };
+    below(data)
+        .flat_map(|root| below(&root).collect::<Vec<_>>())
+        .map(|server| server.join("data/postmaster.pid"))
+        .filter(|file| file.is_file())
+        .collect()
+}
+
+fn has_segment(id: &str) -> bool {
+    let segments = fs::read_to_string("/proc/sysvipc/shm").unwrap();
+    segments
+        .lines()
+        .any(|line| line.split_ascii_whitespace().nth(1) == Some(id))
+}
+
+// As systemd-oomd does with a whole cgroup: no janitor is left.
+#[tokio::test]
+async fn what_was_killed_all_at_once_leaves_no_shared_memory() {
+    let data = tempfile::tempdir().unwrap();
+    fs::set_permissions(data.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
+    let guests = Guests::new()
+        .with("ITEST_DATA_DIR", data.path().to_str().unwrap())
+        .with("ITEST_POSTGRES_PROVIDER", "native");
+    guests.pass("stores").await;
+    let supervisor = guests.supervisors()[0];
+    let files = postmaster_files(data.path());
+    assert_eq!(files.len(), 1);
+    let file = fs::read_to_string(&files[0]).unwrap();
+    let lines: Vec<&str> = file.lines().collect();
+    let postmaster = Pid::from_raw(lines[0].parse().unwrap()).unwrap();
+    let segment = lines[6].split_ascii_whitespace().nth(1).unwrap();
+    assert!(has_segment(segment));
+    let tasks = fs::read_dir(format!("/proc/{}/task", supervisor.as_raw_nonzero()))
+        .unwrap()
+        .flatten();
+    let children: Vec<String> = tasks
+        .map(|task| fs::read_to_string(task.path().join("children")).unwrap_or_default())
+        .collect();
+    let janitors = children
+        .iter()
+        .flat_map(|children| children.split_ascii_whitespace())
+        .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
+        .filter(|pid| *pid != postmaster);
+    let all: Vec<Pid> = janitors.chain([postmaster, supervisor]).collect();
+    assert_eq!(all.len(), 3);
+    for signal in [Signal::STOP, Signal::KILL] {
+        for pid in &all {
+            let _ = kill_process(*pid, signal);
+        }
+    }
+    wait_until("all are gone", || {
+        all.iter()
+            .find(|pid| test_kill_process(**pid).is_ok())
+            .map(|pid| format!("{pid:?} is there"))
+    })
+    .await;
+    guests.pass("stores").await;
+    wait_until("the segment is removed", || {
+        has_segment(segment).then(|| "it is there".to_owned())
+    })
+    .await;
+    guests.end_supervisors(Signal::TERM).await;
 }

@@ -70,7 +70,7 @@ impl Session {
         let message = ToSupervisor::Open(open);
         let mut older: Option<(u32, usize)> = None;
         let patience = case.options.timeout.or(config.timeout).unwrap_or(config.start_timeout);
-        let patience = patience.min(config.start_timeout);
+        let patience = patience.min(config.start_timeout).max(SILENCE);
         let deadline = Instant::now() + PATIENCE;
         loop {
             let stream = start::connect(case, config, home, older).await?;
@@ -125,7 +125,7 @@ impl Session {
             |pid| format!("the supervisor (pid {pid})"),
         );
         let mut next = Box::pin(self.reader.next());
-        let mut limit = SILENCE.min(patience);
+        let mut limit = SILENCE;
         loop {
             if let Ok(next) = tokio::time::timeout(limit, &mut next).await {
                 return next;

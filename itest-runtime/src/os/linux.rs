@@ -61,3 +61,14 @@ pub(super) fn set_parent_death_signal(signal: Signal, parent: u32) -> std::io::R
     }
     Ok(())
 }
+
+/// Whether a System V shared memory segment belongs to a user, and no process has it.
+pub(crate) fn is_abandoned_segment(id: u32, owner: u32) -> bool {
+    let segments = std::fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    // `key shmid perms size cpid lpid nattch uid …`
+    segments.lines().skip(1).any(|line| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let number = |index: usize| fields.get(index).and_then(|field| field.parse::<u32>().ok());
+        (number(1), number(6), number(7)) == (Some(id), Some(0), Some(owner))
+    })
+}

@@ -57,3 +57,9 @@ pub(crate) fn pid_namespace() -> String {
 pub(super) fn set_parent_death_signal(_signal: Signal, _parent: u32) -> std::io::Result<()> {
     Ok(())
 }
+
+/// Whether a System V shared memory segment may be removed. Who uses it can't be told here; only one's own can be removed, and
+/// one that is in use goes when it no longer is.
+pub(crate) fn is_abandoned_segment(_id: u32, owner: u32) -> bool {
+    owner == rustix::process::geteuid().as_raw() && owner != 0
+}

@@ -10,6 +10,7 @@ use super::roots;
 use super::state::State;
 use crate::home::Home;
 use crate::os::{self, Signal};
+use crate::provider::native::DATA;
 
 /// What the dead have left, out of everybody's way: removing a million files takes longer than a start may.
 #[derive(Debug, Default)]
@@ -37,7 +38,7 @@ impl Leavings {
                 drop(lock);
             }
         }
-        self.folders.drain(..).for_each(|folder| remove(&folder));
+        self.folders.drain(..).for_each(|folder| remove_root(&folder));
         roots::remove_all_orphans();
         self
     }
@@ -72,6 +73,14 @@ impl Leavings {
         let left = state.roots.iter().filter(|root| roots::is_left(root));
         self.folders.extend(left.map(|root| roots::put_aside(root)));
     }
+}
+
+/// Removes a root, and what servers that were killed have left elsewhere.
+pub(super) fn remove_root(root: &Path) {
+    for server in fs::read_dir(root).into_iter().flatten().flatten() {
+        crate::service::sweep(&server.path().join(DATA));
+    }
+    remove(root);
 }
 
 pub(super) fn remove(path: &Path) {

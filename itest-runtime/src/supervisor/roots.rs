@@ -287,7 +287,7 @@ fn remove_orphans(folder: &Path) {
     entries
         .map(|entry| entry.path())
         .filter(|path| is_one(path) && is_orphan(path))
-        .for_each(|orphan| super::harvest::remove(&orphan));
+        .for_each(|orphan| super::harvest::remove_root(&orphan));
 }
 
 /// The mark is locked from the moment it is there until the owner dies, which also holds across containers that share the

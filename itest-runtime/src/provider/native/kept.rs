@@ -2,13 +2,17 @@
 //!
 //! Each is one archive: to a disk, thousands of small files take ten times as long.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use tar::{Archive, Builder};
+use rustix::fs::{Dir, Mode, OFlags};
+use tar::{Archive, Builder, Header};
 
 use super::create_private_dir;
 use super::user::ServerUser;
@@ -124,16 +128,40 @@ fn pack(data: &Path, draft: &Path) -> io::Result<()> {
         .mode(0o600)
         .open(draft)?;
     let mut archive = Builder::new(BufWriter::with_capacity(BUFFER, file));
-    archive.follow_symlinks(false);
-    for entry in fs::read_dir(data)? {
+    let folder = rustix::fs::open(data, FOLLOW_NOTHING | OFlags::DIRECTORY, Mode::empty())?;
+    pack_folder(&mut archive, &folder, Path::new(""))?;
+    archive.into_inner()?.flush()
+}
+
+/// The folder may be another user's, and we may be root: nothing there is opened by a path that a link could bend.
+const FOLLOW_NOTHING: OFlags = OFlags::RDONLY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::CLOEXEC);
+
+fn pack_folder(archive: &mut Builder<impl Write>, folder: &OwnedFd, within: &Path) -> io::Result<()> {
+    for entry in Dir::read_from(folder)? {
         let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            archive.append_dir_all(entry.file_name(), entry.path())?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name == "." || name == ".." {
+            continue;
+        }
+        let path = within.join(name);
+        let opened = rustix::fs::openat(folder, entry.file_name(), FOLLOW_NOTHING, Mode::empty());
+        let file = File::from(opened.map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?);
+        let metadata = file.metadata()?;
+        let mut header = Header::new_gnu();
+        header.set_metadata(&metadata);
+        if metadata.is_dir() {
+            archive.append_data(&mut header, &path, io::empty())?;
+            pack_folder(archive, &file.into(), &path)?;
+        } else if metadata.is_file() {
+            archive.append_data(&mut header, &path, file)?;
         } else {
-            archive.append_path_with_name(entry.path(), entry.file_name())?;
+            return Err(io::Error::other(format!("{} is no file", path.display())));
         }
     }
-    archive.into_inner()?.flush()
+    Ok(())
 }
 
 /// Removes what a supervisor that was killed left half done, and what nobody uses any more. The folder may be a person's:

@@ -69,6 +69,9 @@ pub(crate) fn recipe_of(name: &str, recipe: Recipe) -> Result<NativeRecipe> {
     })
 }
 
+/// A server's data, in its folder.
+pub(crate) const DATA: &str = "data";
+
 /// Starts a process. Whether it is ready is for the service to find out.
 pub(crate) async fn start(ask: &Ask<'_>, recipe: NativeRecipe, wish: &NativeWish) -> Result<(NativeServer, Place)> {
     let (name, around) = (ask.name, ask.around);
@@ -76,7 +79,7 @@ pub(crate) async fn start(ask: &Ask<'_>, recipe: NativeRecipe, wish: &NativeWish
     let user = ServerUser::choose(recipe.refuses_root, around.server_user.as_deref())?;
     let dir = create_dir(&around.roots.data_root(wish.data_dir.as_deref())?, name)?;
     let place = Place {
-        data: dir.join("data"),
+        data: dir.join(DATA),
         dir,
         port: free_port().context(|| "failed to find a free port on 127.0.0.1")?,
         password: random_hex(24),

@@ -92,6 +92,7 @@ async fn run(prepare: &Prepare, server: &Found, place: &Place, user: ServerUser,
         super::inherit_little(&mut command);
         user.apply(&mut command);
         os::die_with_parent(&mut command, Signal::TERM);
+        os::inherit_nothing(&mut command);
         let output = tokio::process::Command::from(command)
             .output()
             .await

@@ -7,15 +7,24 @@ use super::Isolation;
 use super::transaction;
 
 /// What only a superuser may do, in the server's words, from version 13 to 18.
-const BEYOND: [&str; 13] = [
-    "permission denied to create ",
-    "permission denied to alter ",
-    "permission denied to set parameter",
-    "permission denied to set role",
+const BEYOND: &[&str] = &[
+    "permission denied to create role",
+    "permission denied to create database",
+    "permission denied to create extension",
+    "permission denied to create event trigger",
+    "permission denied to create foreign-data wrapper",
+    "permission denied to create tablespace",
+    "permission denied to create publication",
+    "permission denied to create subscription",
+    "permission denied to alter role",
+    "permission denied to alter setting",
+    "permission denied to set parameter \"",
+    "permission denied to set role \"",
     "permission denied for function pg_",
-    "must be superuser",
-    "must be a superuser",
-    "must be member of role",
+    "permission denied for function lo_",
+    "must be superuser to ",
+    "must be a superuser to ",
+    "must be member of role \"",
     "must be able to SET ROLE",
     "must be owner of extension",
     "must be owner of event trigger",
@@ -30,6 +39,8 @@ const NESTED: [&str; 2] = [
 ];
 
 pub(super) fn explain(isolation: Isolation, settings: &[String], failure: &str) -> Option<String> {
+    // What `unwrap()` shows is `Debug`'s, which escapes quotes.
+    let failure = &failure.replace("\\\"", "\"");
     let is_transaction = isolation == Isolation::Transaction;
     let hint = if is_transaction && transaction::wanted_another(failure) {
         "with `transaction` a test has one connection; code that wants a second one while it holds the first waits in vain: give \
@@ -71,7 +82,9 @@ fn is_about_settings(settings: &[String], failure: &str) -> bool {
 fn lacks_a_role(failure: &str) -> bool {
     failure.split("role \"").skip(1).any(|rest| {
         rest.split_once('"')
-            .is_some_and(|(_, after)| after.starts_with(" does not exist"))
+            .and_then(|(_, after)| after.strip_prefix(" does not exist"))
+            // Whoever goes on is an application.
+            .is_some_and(|end| end.is_empty() || end.starts_with(['"', '\n', ',', ')']) || end.starts_with(" at line"))
     })
 }
 
@@ -90,6 +103,9 @@ mod tests {
             "PoolTimedOut",
             "unrecognized configuration parameter \"app.tenant\"",
             "permission denied for function charge",
+            "permission denied to create an invoice",
+            "must be superuser of the shop",
+            "403: role \"editor\" does not exist in this tenant",
             "the role \"cook\" is played by Ada",
         ] {
             assert_eq!(of(Isolation::Database, text), "", "{text}");
@@ -105,6 +121,9 @@ mod tests {
             "\"RI_ConstraintTrigger_c_16393\" is a system trigger",
             "permission denied for function pg_stat_reset",
             "role \"app\" does not exist",
+            "called `Result::unwrap()` on an `Err` value: Database(PgDatabaseError { message: \"role \\\"app\\\" does not exist\", detail: None })",
+            "error returned from database: role \"app\" does not exist at line 5204",
+            "permission denied for function lo_import",
         ] {
             assert!(of(Isolation::Database, text).contains("postgres(dedicated)"), "{text}");
         }
@@ -120,6 +139,18 @@ mod tests {
             assert!(of(Isolation::Transaction, text).contains("`transaction`"), "{text}");
             assert_eq!(of(Isolation::Database, text), "", "{text}");
         }
+    }
+
+    #[test]
+    fn another_pools_words_are_not_sqlxs() {
+        assert_eq!(of(Isolation::Transaction, "the http pool timed out"), "");
+        assert!(
+            of(
+                Isolation::Transaction,
+                "called `Result::unwrap()` on an `Err` value: PoolTimedOut"
+            )
+            .contains("one connection")
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! [`Postgres`] for what the attribute can say.
 
 mod admin;
+mod dialect;
 mod explain;
 mod external;
 mod grant;
@@ -23,13 +24,14 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 
-use super::{Common, Service, TestContext, Used};
+use super::{Common, Service, TestContext, Used, check_settings, check_version};
 use crate::error::{Error, Result};
 use crate::inject::Lease;
 use crate::outcome::Outcome;
 use crate::provider::{Endpoint, Recipe};
 use crate::spec::{Fingerprint, Provider};
 pub use grant::PgGrant;
+pub(super) use recipe::remove_shared_memory;
 pub use slices::{PgSlice, PgSlices};
 use steps::Step;
 pub use transaction::PgSession;
@@ -245,6 +247,8 @@ impl Service for Postgres {
         self.env
             .iter()
             .try_for_each(|variable| recipe::check_variable(variable))?;
+        check_settings(Self::NAME, &self.settings, recipe::OWN)?;
+        check_version("PostgreSQL", self.version.as_deref(), recipe::FIRST)?;
         Ok(PgSpec {
             template: steps::fingerprint(&self.steps, test)?,
             source: steps::source(&self.steps, test),

@@ -1,11 +1,16 @@
 //! How to run PostgreSQL: tuned for data that nobody will miss.
 
 use std::fs;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
+use rustix::fs::{Mode, OFlags};
+
 use super::PgServer;
 use crate::error::{Error, Result};
+use crate::os;
 use crate::provider::{ContainerLaunch, DeathSignal, DockerRecipe, Launch, NativeRecipe, Place, Prepare, Program};
 
 /// Nothing here survives a crash, and nothing has to. `jit` and the background writers only cost on a test's small data;
@@ -37,6 +42,27 @@ const SETTINGS: &[(&str, &str)] = &[
     ("log_checkpoints", "off"),
     ("log_line_prefix", "%m [%p] %q%u@%d "),
 ];
+
+/// Settings of our own: where the server listens, who gets in, and where its files are.
+pub(super) const OWN: &[&str] = &[
+    "listen_addresses",
+    "port",
+    "unix_socket_directories",
+    "unix_socket_permissions",
+    "unix_socket_group",
+    "data_directory",
+    "hba_file",
+    "ident_file",
+    "config_file",
+    "external_pid_file",
+    "logging_collector",
+    "log_destination",
+    "log_line_prefix",
+    "password_encryption",
+];
+
+/// The first version that itest works with.
+pub(super) const FIRST: u32 = 13;
 
 /// The official image's, where nothing else is asked for.
 const IMAGE: &str = "postgres";
@@ -125,7 +151,7 @@ pub(super) fn native(server: &PgServer) -> NativeRecipe {
             .map(str::to_owned)
             .to_vec(),
             version: server.version.clone(),
-            at_least: 13,
+            at_least: FIRST,
             install: "install it: `apt-get install postgresql`, `brew install postgresql@17`, `dnf install postgresql-server`"
                 .to_owned(),
         },
@@ -139,7 +165,7 @@ pub(super) fn native(server: &PgServer) -> NativeRecipe {
         refuses_root: true,
         death_signal: DeathSignal::Quit,
         keep_signal: Some(DeathSignal::Int),
-        sweep: Some(remove_shared_memory),
+        sweep: Some(|place| remove_shared_memory(&place.data)),
     }
 }
 
@@ -158,7 +184,12 @@ fn initdb_args(data: &Path, locale: &str) -> Vec<String> {
 
 /// What the test's own settings ask of ours: logical decoding sees nothing of a commit before it is written.
 fn implied(settings: &[String]) -> Option<(&'static str, &'static str)> {
-    let is_logical = settings.iter().any(|setting| plain(setting) == "wal_level=logical");
+    let is_logical = settings.iter().any(|setting| {
+        // A configuration file takes any case, and a blank for the sign.
+        let (name, value) = setting.split_once(['=', ' ']).unwrap_or_default();
+        let value = value.trim_matches([' ', '=', '\'', '"']);
+        name.trim().eq_ignore_ascii_case("wal_level") && value.eq_ignore_ascii_case("logical")
+    });
     is_logical.then_some(("synchronous_commit", "on"))
 }
 
@@ -208,13 +239,25 @@ fn only_folder(folder: &str) -> String {
 }
 
 /// A postmaster that is killed leaves a System V shared memory segment. Its number is in `postmaster.pid`, a file that an
-/// orderly end removes.
-fn remove_shared_memory(place: &Place) {
-    let file = fs::read_to_string(place.data.join("postmaster.pid")).unwrap_or_default();
-    if let Some(segment) = segment_in(&file) {
+/// orderly end removes. Whoever runs as the server's user could have written another number there: only a segment of whom the
+/// data belongs to, and which no process uses, is removed.
+pub(in crate::service) fn remove_shared_memory(data: &Path) {
+    let Some(segment) = segment_of(data) else { return };
+    let Ok(owner) = fs::symlink_metadata(data).map(|metadata| metadata.uid()) else {
+        return;
+    };
+    if os::is_abandoned_segment(segment, owner) {
         // The server's end is what the test is told; this is 56 bytes.
-        let _ = Command::new("ipcrm").args(["-m", segment]).output();
+        let _ = Command::new("ipcrm").args(["-m", &segment.to_string()]).output();
     }
+}
+
+fn segment_of(data: &Path) -> Option<u32> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(data.join("postmaster.pid"), flags, Mode::empty()).ok()?;
+    let mut file = String::new();
+    fs::File::from(opened).take(4096).read_to_string(&mut file).ok()?;
+    segment_in(&file)?.parse().ok()
 }
 
 /// In line 7, after the segment's key.
@@ -231,6 +274,19 @@ mod tests {
         assert_eq!(plain("work_mem = 4MB"), "work_mem=4MB");
         assert_eq!(plain("search_path='a, b'"), "search_path=a, b");
         assert_eq!(plain("a.b = 'it''s'"), "a.b=it's");
+    }
+
+    #[test]
+    fn logical_decoding_is_known_by_any_spelling() {
+        for setting in [
+            "wal_level=logical",
+            "wal_level = logical",
+            "WAL_LEVEL = 'Logical'",
+            "wal_level logical",
+        ] {
+            assert!(implied(&[setting.to_owned()]).is_some(), "{setting}");
+        }
+        assert_eq!(implied(&["wal_level = replica".to_owned()]), None);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use sqlx::migrate::{MigrateError, Migration, Migrator};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
 use super::locate::locate;
+use super::{dialect, failed};
 use crate::error::{Context, Error, Result};
 use crate::outcome::{Outcome, Verdict};
 use crate::service::TestContext;
@@ -208,14 +209,50 @@ async fn migrate(migrator: &Migrator, pool: &PgPool, folder: Option<&Path>) -> R
         locking: false,
         ..*migrator
     };
+    for migration in unlocked.iter() {
+        let what = || format!("the migration {}", name_of(migration.version, folder));
+        dialect::check(what, migration.sql.as_str())?;
+    }
     match unlocked.run(pool).await {
         Ok(()) => Ok(()),
         Err(MigrateError::ExecuteMigration(error, version)) => {
             let migration = unlocked.iter().find(|migration| migration.version == version);
             Err(migration_failed(&error, version, migration, folder, pool).await)
         }
+        Err(MigrateError::Execute(error)) => Err(record_failed(&error, &unlocked, folder)),
         Err(error) => Err(Error::caused("failed to migrate", &error)),
     }
+}
+
+/// What a migration did to its session may keep sqlx from noting that it ran.
+fn record_failed(error: &sqlx::Error, migrator: &Migrator, folder: Option<&Path>) -> Error {
+    let failed = failed("failed to migrate", error);
+    let is_lost = failed.to_string().contains(&*migrator.table_name);
+    let mut emptied = migrator
+        .iter()
+        .filter(|migration| dialect::empties_search_path(migration.sql.as_str()));
+    match emptied.next() {
+        Some(migration) if is_lost => failed
+            .context(format!(
+                "the migration {} leaves an empty search_path behind, and sqlx doesn't find its own table then",
+                name_of(migration.version, folder)
+            ))
+            .hint("put `RESET search_path;` at its end, or take out what `pg_dump` wrote to empty it"),
+        Some(_) | None => failed,
+    }
+}
+
+/// The file of a migration, or its version.
+fn name_of(version: i64, folder: Option<&Path>) -> String {
+    folder
+        .and_then(|folder| migration_files(folder).ok())
+        .into_iter()
+        .flatten()
+        .find(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            name.split('_').next().and_then(|start| start.parse::<i64>().ok()) == Some(version)
+        })
+        .map_or_else(|| format!("version {version}"), |path| path.display().to_string())
 }
 
 async fn migration_failed(
@@ -225,15 +262,7 @@ async fn migration_failed(
     folder: Option<&Path>,
     pool: &PgPool,
 ) -> Error {
-    let file = folder
-        .and_then(|folder| migration_files(folder).ok())
-        .into_iter()
-        .flatten()
-        .find(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            name.split('_').next().and_then(|start| start.parse::<i64>().ok()) == Some(version)
-        })
-        .map_or_else(|| format!("version {version}"), |path| path.display().to_string());
+    let file = name_of(version, folder);
     let sql = migration
         .map(|migration| migration.sql.as_str().to_owned())
         .unwrap_or_default();
@@ -261,6 +290,7 @@ async fn load_fixture(path: &Path, pool: &PgPool, sessions: Sessions) -> Result<
     let sql = String::from_utf8(read(path)?).context(|| format!("{} is no valid UTF-8", path.display()))?;
     // Some editors write a byte order mark, which no server understands.
     let sql = sql.trim_start_matches('\u{feff}');
+    dialect::check(|| format!("the fixture {}", path.display()), sql)?;
     let statements = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
     let outcome = match sessions {
         Sessions::One => statements.execute(pool).await.map(|_| false),

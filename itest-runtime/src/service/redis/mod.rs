@@ -10,7 +10,7 @@ mod slices;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Common, Service, TestContext, URL_FILE};
+use super::{Common, Service, TestContext, URL_FILE, check_settings, check_version};
 use crate::error::{Context, Error, Result};
 use crate::provider::{Endpoint, Recipe};
 use crate::spec::Provider;
@@ -166,7 +166,8 @@ impl Service for Redis {
     }
 
     fn slice(&self, _: &TestContext) -> Result<()> {
-        Ok(())
+        check_settings(Self::NAME, &self.settings, recipe::OWN)?;
+        check_version("Redis", self.version.as_deref(), recipe::FIRST)
     }
 
     fn recipe(server: &RedisServer) -> Recipe {
@@ -189,9 +190,21 @@ impl Service for Redis {
 
     fn explain(&self, failure: &str) -> Option<String> {
         // In the server's own words: an application may have permissions of its own.
-        let refused = ["NOPERM", "no permissions to run the '", "no permissions to access "]
-            .iter()
-            .any(|text| failure.contains(text));
+        let lower = failure.to_ascii_lowercase();
+        let refused = [
+            "no permissions to run the '",
+            "no permissions to access a ",
+            "no permissions to access one of the ",
+        ]
+        .iter()
+        .any(|text| lower.contains(text));
+        if !self.settings.is_empty() && failure.contains("FATAL CONFIG FILE ERROR") {
+            return Some(
+                "the server doesn't take what `redis(settings(...))` says: write each as `\"name value\"`, with a name that this \
+                 version knows"
+                    .to_owned(),
+            );
+        }
         let pool_full = failure.contains(slices::FULL);
         if refused {
             return Some(

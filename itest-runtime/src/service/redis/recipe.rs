@@ -3,6 +3,29 @@
 use super::RedisServer;
 use crate::provider::{ContainerLaunch, DeathSignal, DockerRecipe, Launch, NativeRecipe, Place, Program};
 
+/// Settings of our own: where the server listens, who gets in, and where its files are.
+pub(super) const OWN: &[&str] = &[
+    "bind",
+    "port",
+    "tls-port",
+    "unixsocket",
+    "unixsocketperm",
+    "protected-mode",
+    "requirepass",
+    "user",
+    "aclfile",
+    "dir",
+    "daemonize",
+    "supervised",
+    "logfile",
+    "pidfile",
+    "replicaof",
+    "slaveof",
+];
+
+/// The first version that itest works with.
+pub(super) const FIRST: u32 = 6;
+
 /// 10,000 logical databases cost 5 MB; as many as leases are ever open at once will do.
 const DATABASES: u32 = 1024;
 
@@ -20,7 +43,7 @@ pub(super) fn native(server: &RedisServer) -> NativeRecipe {
             .map(str::to_owned)
             .to_vec(),
             version: server.version.clone(),
-            at_least: 6,
+            at_least: FIRST,
             install: "install it: `apt-get install redis-server`, `brew install redis`, `dnf install redis`".to_owned(),
         },
         prepare: None,
