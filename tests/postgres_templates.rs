@@ -201,6 +201,17 @@ async fn counts_builds_in_a_transaction(db: PgPool) -> anyhow::Result<()> {
     one_row(&db).await
 }
 
+// As a program does that cargo runs, and which runs tests in its turn.
+#[tokio::test]
+async fn another_packages_folder_is_not_taken_for_the_tests_own() {
+    let stale = folder("xtask");
+    let guests = Guests::new().with("CARGO_MANIFEST_DIR", stale.to_str().unwrap());
+    guests
+        .pass("the_steps_run_in_the_order_in_which_they_are_written")
+        .await;
+    guests.end_supervisors(Signal::TERM).await;
+}
+
 // The guest's package is wherever CARGO_MANIFEST_DIR says: here a workspace that is written for this test.
 #[tokio::test]
 async fn a_migration_that_changes_makes_another_template() {

@@ -57,6 +57,7 @@ impl Function {
         self.check_qualifiers(errors);
         self.check_generics(errors);
         self.check_attributes(errors);
+        self.check_serial(errors);
         let known = self
             .attrs
             .iter()
@@ -117,6 +118,30 @@ impl Function {
             }
         }
     }
+}
+
+impl Function {
+    /// `#[serial]` above this attribute has been expanded before, and has thrown the parameters away.
+    fn check_serial(&self, errors: &mut Errors) {
+        if self.sig.inputs.is_empty() && calls_serial(self.body.clone()) {
+            errors.at(
+                &self.sig.ident,
+                "`#[serial]` and `#[parallel]` of serial_test take the parameters away: write them below `#[integration(...)]`",
+            );
+        }
+    }
+}
+
+/// Whether a body is what serial_test makes of one: a call of its `local_async_serial_core`, or one of its kind.
+fn calls_serial(body: TokenStream) -> bool {
+    body.into_iter().any(|token| match token {
+        TokenTree::Group(group) => calls_serial(group.stream()),
+        TokenTree::Ident(name) => {
+            let name = name.to_string();
+            name.contains("_serial_core") || name.contains("_parallel_core")
+        }
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
 }
 
 /// Attributes that make a test of a function, each with a runtime of its own.

@@ -42,10 +42,28 @@ fn path_in_crate(module: &str, name: &str) -> String {
     }
 }
 
+/// The folder of the test's package: where its runner says, as it may have been moved, unless that is another package's, as a
+/// program that cargo runs hands its own on.
+pub(crate) fn package_dir(case: &Case) -> PathBuf {
+    let compiled = PathBuf::from(case.manifest_dir);
+    match std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from) {
+        Some(said) if said == compiled || !is_another_package(&said, &compiled) => said,
+        Some(_) | None => compiled,
+    }
+}
+
+fn is_another_package(one: &Path, other: &Path) -> bool {
+    let name = |package: &Path| {
+        let manifest = std::fs::read_to_string(package.join("Cargo.toml")).ok()?;
+        let manifest: toml::Table = manifest.parse().ok()?;
+        Some(manifest.get("package")?.get("name")?.as_str()?.to_owned())
+    };
+    name(one).zip(name(other)).is_some_and(|(one, other)| one != other)
+}
+
 /// The workspace's root: the nearest folder upwards of the package with a `Cargo.lock`.
 pub(crate) fn workspace_root(case: &Case) -> PathBuf {
-    let package =
-        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(case.manifest_dir), PathBuf::from);
+    let package = package_dir(case);
     let package = package.canonicalize().unwrap_or(package);
     package
         .ancestors()
@@ -90,6 +108,23 @@ pub(crate) fn random_hex(bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_package_is_known_by_the_name_in_its_manifest() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let package = |folder_name: &str, manifest: &str| {
+            let package = folder.path().join(folder_name);
+            std::fs::create_dir(&package).expect("made");
+            std::fs::write(package.join("Cargo.toml"), manifest).expect("written");
+            package
+        };
+        let shop = package("shop", "[package]\nname = \"shop\"\n");
+        let moved = package("moved", "[package]\nname = \"shop\"\nversion = \"2.0.0\"\n");
+        let other = package("other", "[package]\nname = \"other\"\n");
+        assert!(is_another_package(&other, &shop));
+        assert!(!is_another_package(&moved, &shop));
+        assert!(!is_another_package(Path::new("/nowhere"), &shop), "nobody knows");
+    }
 
     #[test]
     fn the_crate_is_no_part_of_a_tests_name() {

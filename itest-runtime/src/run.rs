@@ -156,8 +156,7 @@ fn unserved(error: Error, declared: &impl Declared) -> Box<Failure> {
 }
 
 fn context_of(case: &Case, workspace: &Path) -> TestContext {
-    let package =
-        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(case.manifest_dir), PathBuf::from);
+    let package = naming::package_dir(case);
     // `file!()` is relative to the workspace, or to the package for packages that aren't in it.
     let candidates = [workspace.join(case.file), package.join(case.file)];
     let source = candidates.iter().find(|path| path.is_file()).unwrap_or(&candidates[0]);

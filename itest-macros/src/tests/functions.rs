@@ -32,6 +32,22 @@ fn a_test_is_emitted_unless_there_is_one() {
 }
 
 #[test]
+fn serial_goes_below() {
+    let expanded = quote! {
+        async fn t() {
+            serial_test::local_async_serial_core(vec![""], ::std::option::Option::None, "t", async { db.execute("SELECT 1") }).await;
+        }
+    };
+    assert_eq!(
+        mistakes(expanded),
+        [
+            "`#[serial]` and `#[parallel]` of serial_test take the parameters away: write them below `#[integration(...)]`"
+        ]
+    );
+    assert!(mistakes(quote! { #[serial_test::serial] async fn t(db: PgPool) {} }).is_empty());
+}
+
+#[test]
 fn only_a_function_is_a_test() {
     assert_eq!(
         mistakes(quote! { struct T; }),

@@ -163,6 +163,24 @@ mod tests {
     }
 
     #[test]
+    fn a_time_too_far_away_is_refused() {
+        let far = u64::MAX.to_string() + "s";
+        for name in [
+            "ITEST_START_TIMEOUT",
+            "ITEST_KEEP",
+            "ITEST_TIMEOUT",
+            "ITEST_LINGER",
+            "ITEST_KEEP_TEMPLATES",
+        ] {
+            for value in [far.as_str(), "1001 days"] {
+                let said = config(&[(name, value)]).expect_err("too far").render();
+                assert!(said.contains(name) && said.contains("a thousand days"), "{said}");
+            }
+            config(&[(name, "1000 days")]).expect("far enough");
+        }
+    }
+
+    #[test]
     fn a_supervisor_does_not_linger_in_ci() {
         assert_eq!(Config::of(&[], true).expect("valid").linger, Duration::ZERO);
     }

@@ -22,6 +22,9 @@ const KEYS: &[&str] = &[
 ];
 const SERVICE_KEYS: &[&str] = &["provider", "url", "bin", "image"];
 
+/// The longest duration.
+const MOST: Duration = Duration::from_hours(24_000);
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Setting {
     /// The service that the setting is about, or all.
@@ -138,7 +141,10 @@ impl Setting {
         if self.value == "0" {
             return Ok(Duration::ZERO);
         }
-        humantime::parse_duration(&self.value).map_err(|_| self.bad("a duration such as `30s`, `500ms`, `2m`, or `0`"))
+        let bad = || self.bad("a duration such as `30s`, `500ms`, `2m`, or `0`, up to a thousand days");
+        let duration = humantime::parse_duration(&self.value).map_err(|_| bad())?;
+        // A time that far away can't be added to the present one everywhere.
+        if duration > MOST { Err(bad()) } else { Ok(duration) }
     }
 
     fn path(&self) -> Result<PathBuf> {
