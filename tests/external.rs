@@ -297,6 +297,21 @@ async fn a_server_that_restarts_costs_no_living_supervisor_its_databases(
     Ok(())
 }
 
+#[integration(postgres(dedicated), redis(dedicated))]
+async fn a_redis_that_ends_all_connections_is_connected_to_anew(
+    db: PgPool,
+    postgres: Url<Postgres>,
+    redis: Url<Redis>,
+) -> anyhow::Result<()> {
+    let outside = Outside::new(db, &postgres, &redis).await?;
+    let guests = guests(&outside.postgres(), &outside.redis());
+    guests.pass("only_caches").await;
+    outside.end_redis_connections().await?;
+    guests.pass("only_caches").await;
+    guests.end_supervisors(Signal::TERM).await;
+    Ok(())
+}
+
 // Those name the developer's own databases: a test must never find them by accident.
 #[tokio::test]
 async fn the_variables_of_applications_are_never_read() {

@@ -373,6 +373,36 @@ async fn runs_a_script_for_ever(client: Client) -> anyhow::Result<()> {
     Ok(())
 }
 
+// The server says that it is busy after 5 s, and not with whose script.
+#[tokio::test]
+async fn a_script_is_not_killed_when_anothers_lease_ends() {
+    let guests = Guests::new();
+    guests.pass_together(&["runs_a_script_for_7_s", "ends_meanwhile"]).await;
+    guests.end_supervisors(rustix::process::Signal::TERM).await;
+}
+
+#[integration(redis)]
+#[ignore = "a guest"]
+async fn runs_a_script_for_7_s(client: Client) -> anyhow::Result<()> {
+    wait_for("leased").await;
+    note("running", "now");
+    let mut script = cmd("EVAL");
+    let text = "local began = redis.call('TIME')[1] repeat until redis.call('TIME')[1] - began >= 7 return 'done'";
+    script.arg(text).arg(0);
+    let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);
+    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+    let said: String = script.query_async(&mut connection).await?;
+    assert_eq!(said, "done");
+    Ok(())
+}
+
+#[integration(redis)]
+#[ignore = "a guest"]
+async fn ends_meanwhile(_client: Client) {
+    note("leased", "now");
+    wait_for("running").await;
+}
+
 #[tokio::test]
 async fn what_the_server_does_not_take_is_said_at_once() {
     let guests = Guests::new().with("ITEST_PROVIDER", "native");

@@ -132,7 +132,7 @@ impl Function {
     }
 }
 
-/// Whether a body is what serial_test makes of one: a call of its `local_async_serial_core`, or one of its kind.
+/// Whether a body is what `serial_test` makes of one: a call of its `local_async_serial_core`, or one of its kind.
 fn calls_serial(body: TokenStream) -> bool {
     body.into_iter().any(|token| match token {
         TokenTree::Group(group) => calls_serial(group.stream()),

@@ -65,6 +65,15 @@ impl Outside {
         Ok(format!("redis://{name}:secret@{place}"))
     }
 
+    /// Ends all other connections by our URL to the Redis server, as a restart does.
+    pub(crate) async fn end_redis_connections(&self) -> anyhow::Result<()> {
+        let mut redis = self.redis.clone();
+        let user: String = cmd("ACL").arg("WHOAMI").query_async(&mut redis).await?;
+        let mut kill = cmd("CLIENT");
+        kill.arg(&["KILL", "USER", &user, "SKIPME", "yes"]);
+        Ok(kill.query_async::<()>(&mut redis).await?)
+    }
+
     /// Writes a key into a logical database, as somebody else might have.
     pub(crate) async fn put_somebodys_data(&self, database: u32) -> anyhow::Result<()> {
         let script = "redis.call('SELECT', ARGV[1]) return redis.call('SET', 'somebodys', 'data')";

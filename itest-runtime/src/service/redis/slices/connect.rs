@@ -63,6 +63,7 @@ impl RedisSlices {
             (databases, Users::Own(rules))
         };
         Ok(Self {
+            open: Mutex::default(),
             lost: Lost::default(),
             admin,
             address,
@@ -92,6 +93,7 @@ impl RedisSlices {
         let count = count(&mut admin).await?;
         let claims = Claims::open(admin.clone(), owner, home, count).await?;
         Ok(Self {
+            open: Mutex::default(),
             lost: Lost::default(),
             admin,
             address: Address {

@@ -2,7 +2,8 @@
 
 mod connect;
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
@@ -26,6 +27,8 @@ const NAME_LIMIT: usize = 100;
 /// How long another test's script may keep everybody out: the server says so after it ran for 5 s, and the end of that
 /// test's lease ends it.
 const BUSY: Duration = Duration::from_secs(20);
+/// For how long a script is let run when a lease ends that may not be its own: the server doesn't tell whose it is.
+const FOREIGN: Duration = Duration::from_secs(10);
 /// How often it is tried meanwhile.
 const TRY: Duration = Duration::from_millis(10);
 
@@ -36,6 +39,8 @@ pub struct RedisSlices {
     address: Address,
     databases: Databases,
     users: Users,
+    /// The users of leases that are open.
+    open: Mutex<BTreeSet<String>>,
     lost: Lost,
 }
 
@@ -82,15 +87,16 @@ impl RedisSlices {
         if let Some(user) = slice.user.take() {
             let mut delete = cmd("ACL");
             delete.arg("DELUSER").arg(&user);
+            self.open().remove(&user);
+            let deadline = Instant::now() + FOREIGN;
             let mut deleted = delete.query_async::<()>(&mut admin).await;
+            while is_busy(&deleted) && !self.open().is_empty() && Instant::now() < deadline {
+                tokio::time::sleep(TRY).await;
+                deleted = delete.query_async(&mut admin).await;
+            }
             // A script that never ends keeps everybody out, and nobody else may kill it.
             if is_busy(&deleted) {
-                let killed = cmd("SCRIPT").arg("KILL").query_async::<()>(&mut admin).await;
-                if killed.is_err_and(|error| error.code() == Some("UNKILLABLE")) {
-                    let why = format!("a script of {user} has written and never ends, which Redis lets nobody kill");
-                    self.lost.because(why.clone());
-                    return Err(Error::new(why));
-                }
+                self.kill_script(&user).await?;
                 deleted = delete.query_async(&mut admin).await;
             }
             return deleted.context(|| "failed to delete a lease's user");
@@ -112,6 +118,58 @@ impl RedisSlices {
                 .await;
         }
         Ok(())
+    }
+}
+
+impl RedisSlices {
+    fn open(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Kills the script that keeps everybody out: of `user`, whose lease has ended, or of one whose lease is open.
+    async fn kill_script(&self, user: &str) -> Result<()> {
+        let killed = cmd("SCRIPT")
+            .arg("KILL")
+            .query_async::<()>(&mut self.admin.clone())
+            .await;
+        if killed.is_err_and(|error| error.code() == Some("UNKILLABLE")) {
+            let others: String = self.open().iter().map(|other| format!(", or of {other},")).collect();
+            let why = format!("a script of {user}{others} has written and never ends, which Redis lets nobody kill");
+            self.lost.because(why.clone());
+            return Err(Error::new(why));
+        }
+        Ok(())
+    }
+
+    /// Looks whether somebody else's server is still the one that we connected to, after something has failed: a restart has
+    /// broken the connection, and has taken our users and claims. One of ours would have ended.
+    async fn check_connection(&self) {
+        if !matches!(self.databases, Databases::Claimed(_)) {
+            return;
+        }
+        let ping = cmd("PING").query_async::<()>(&mut self.admin.clone()).await;
+        if ping.is_err_and(|error| error.is_io_error() || error.is_connection_dropped()) {
+            self.lost
+                .because("it ended or was restarted, and what was made there is gone");
+        }
+    }
+
+    async fn make_slice(&self) -> Result<RedisSlice> {
+        let database = match &self.databases {
+            Databases::Dedicated => 0,
+            Databases::Claimed(claims) => claims.claim().await?,
+            Databases::Own { count, taken } => {
+                let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+                if taken.is_empty() {
+                    // Zero is nobody's.
+                    taken.extend((0..*count).map(|database| database == 0));
+                }
+                let free = taken.iter().position(|taken| !taken).ok_or_else(|| Error::new(FULL))?;
+                taken[free] = true;
+                u32::try_from(free).context(|| "too many logical databases")?
+            }
+        };
+        Ok(RedisSlice { database, user: None })
     }
 }
 
@@ -147,21 +205,11 @@ impl Slices for RedisSlices {
     type Slice = RedisSlice;
 
     async fn make(&self, (): &()) -> Result<RedisSlice> {
-        let database = match &self.databases {
-            Databases::Dedicated => 0,
-            Databases::Claimed(claims) => claims.claim().await?,
-            Databases::Own { count, taken } => {
-                let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
-                if taken.is_empty() {
-                    // Zero is nobody's.
-                    taken.extend((0..*count).map(|database| database == 0));
-                }
-                let free = taken.iter().position(|taken| !taken).ok_or_else(|| Error::new(FULL))?;
-                taken[free] = true;
-                u32::try_from(free).context(|| "too many logical databases")?
-            }
-        };
-        Ok(RedisSlice { database, user: None })
+        let made = self.make_slice().await;
+        if made.is_err() {
+            self.check_connection().await;
+        }
+        made
     }
 
     async fn grant(&self, slice: &mut RedisSlice, (): &(), lease: &LeaseName) -> Result<RedisGrant> {
@@ -182,9 +230,11 @@ impl Slices for RedisSlices {
             .into_iter()
             .chain(rules)
             .collect();
-        make_user(self.admin.clone(), &user, &rules)
-            .await
-            .context(|| "failed to make a user for the test")?;
+        if let Err(error) = make_user(self.admin.clone(), &user, &rules).await {
+            self.check_connection().await;
+            return Err(error).context(|| "failed to make a user for the test");
+        }
+        self.open().insert(user.clone());
         let granted = grant(user.clone(), password);
         slice.user = Some(user);
         Ok(granted)
