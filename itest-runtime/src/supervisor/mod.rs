@@ -51,6 +51,8 @@ pub(crate) use settings::Settings;
 /// The exit code of a supervisor that failed: a test harness has no such code.
 pub(crate) const FAILED: i32 = 87;
 
+/// How long a supervisor's end may take for the sake of what others have left.
+const HARVEST: Duration = Duration::from_secs(5);
 /// How long to wait after a caller that could not be let in.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -106,13 +108,15 @@ pub(crate) fn serve(settings: &Settings, lock: File, case: &Case, residence: Res
         .enable_all()
         .build()
         .context(|| "failed to make the supervisor's runtime")?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let (supervisor, door, harvest) = Supervisor::open(settings, lock, case)?;
         supervisor.run(door, Signals::listen(residence)?).await;
-        // Whoever dies first leaves it to the next one.
-        let _ = harvest.await;
+        // What takes longer is left to the next one, which must not wait for us.
+        let _ = tokio::time::timeout(HARVEST, harvest).await;
         Ok(())
-    })
+    });
+    runtime.shutdown_background();
+    served
 }
 
 /// One supervisor.
