@@ -275,15 +275,26 @@ async fn a_server_that_restarts_costs_no_living_supervisor_its_databases(
         living.notes("busy").is_empty().then(|| "it isn't".to_owned())
     })
     .await;
+    let counts = "SELECT pg_stat_get_bgwriter_stat_reset_time()::text";
+    let before_it: String = sqlx::query_scalar(counts).fetch_one(&outside.db).await?;
     let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
         .fetch_one(&outside.db)
         .await?;
     kill_process(rustix::process::Pid::from_raw(backend).unwrap(), Signal::KILL)?;
-    let mut own = support::wait_for("the server is back", async || Ok(outside.db.acquire().await?)).await;
-    // The supervisor of this test has lost its sessions there, too, and doesn't know that the server is somebody else's.
-    sqlx::query("SELECT set_config('application_name', 'itest:' || substring(current_database() FROM 7 FOR 8), false)")
+    // The supervisor of this test has lost its sessions there, too, and doesn't know that the server is somebody else's: this
+    // session says that it lives.
+    let own = support::wait_for("the server is back", async || {
+        let mut own = outside.db.acquire().await?;
+        let since: String = sqlx::query_scalar(counts).fetch_one(&mut *own).await?;
+        anyhow::ensure!(since != before_it, "it hasn't begun to end");
+        sqlx::query(
+            "SELECT set_config('application_name', 'itest:' || substring(current_database() FROM 7 FOR 8), false)",
+        )
         .execute(&mut *own)
         .await?;
+        Ok(own)
+    })
+    .await;
 
     next.pass("stores_and_caches").await;
     next.end_supervisors(Signal::TERM).await;
@@ -294,6 +305,7 @@ async fn a_server_that_restarts_costs_no_living_supervisor_its_databases(
     living.pass("stores_and_caches").await;
     living.end_supervisors(Signal::TERM).await;
     outside.stays(&before).await?;
+    drop(own);
     Ok(())
 }
 

@@ -251,9 +251,15 @@ async fn finds_what_was_built(db: &PgPool) -> anyhow::Result<()> {
 /// As the OOM killer does.
 async fn kills_its_backend(db: PgPool) -> anyhow::Result<()> {
     finds_what_was_built(&db).await?;
+    let mut other = db.acquire().await?;
     let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&db).await?;
     let pid = rustix::process::Pid::from_raw(pid).expect("a process");
     rustix::process::kill_process(pid, Signal::KILL)?;
+    // The next test would see how the server ends: this one ends when that has begun.
+    support::wait_until_async("the server ends all sessions", async || {
+        sqlx::query("SELECT 1").execute(&mut *other).await.is_err()
+    })
+    .await;
     Ok(())
 }
 

@@ -219,6 +219,15 @@ pub(crate) async fn wait_until(wanted: &str, mut missing: impl FnMut() -> Option
     }
 }
 
+/// Polls until it is so.
+pub(crate) async fn wait_until_async(wanted: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "waited in vain: {wanted}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// Polls until it succeeds; what went wrong last is said when time is up.
 pub(crate) async fn wait_for<T, F: Future<Output = anyhow::Result<T>>>(wanted: &str, mut poll: impl FnMut() -> F) -> T {
     let deadline = Instant::now() + PATIENCE;

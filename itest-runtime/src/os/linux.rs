@@ -62,13 +62,13 @@ pub(super) fn set_parent_death_signal(signal: Signal, parent: u32) -> std::io::R
     Ok(())
 }
 
-/// Whether a System V shared memory segment belongs to a user, and no process has it.
-pub(crate) fn is_abandoned_segment(id: u32, owner: u32) -> bool {
-    let segments = std::fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+/// How many processes use a System V shared memory segment of a user's; none if there is no such segment.
+pub(crate) fn users_of_segment(id: u32, owner: u32) -> Option<u32> {
+    let segments = std::fs::read_to_string("/proc/sysvipc/shm").ok()?;
     // `key shmid perms size cpid lpid nattch uid …`
-    segments.lines().skip(1).any(|line| {
+    segments.lines().skip(1).find_map(|line| {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
         let number = |index: usize| fields.get(index).and_then(|field| field.parse::<u32>().ok());
-        (number(1), number(6), number(7)) == (Some(id), Some(0), Some(owner))
+        ((number(1), number(7)) == (Some(id), Some(owner))).then(|| number(6))?
     })
 }

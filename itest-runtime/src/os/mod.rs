@@ -19,7 +19,7 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use imp::{HAS_PARENT_DEATH_SIGNAL, boot_id, is_abandoned_segment, pid_namespace};
+pub(crate) use imp::{HAS_PARENT_DEATH_SIGNAL, boot_id, pid_namespace, users_of_segment};
 pub(crate) use rustix::process::Signal;
 
 /// One process, for as long as it lives: a pid alone may be used again by another.

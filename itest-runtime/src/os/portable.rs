@@ -58,8 +58,8 @@ pub(super) fn set_parent_death_signal(_signal: Signal, _parent: u32) -> std::io:
     Ok(())
 }
 
-/// Whether a System V shared memory segment may be removed. Who uses it can't be told here; only one's own can be removed, and
-/// one that is in use goes when it no longer is.
-pub(crate) fn is_abandoned_segment(_id: u32, owner: u32) -> bool {
-    owner == rustix::process::geteuid().as_raw() && owner != 0
+/// How many processes use a System V shared memory segment of a user's, which can't be told here: of one's own it is said that
+/// none does. Only one's own can be removed, and one that is in use goes when it no longer is.
+pub(crate) fn users_of_segment(_id: u32, owner: u32) -> Option<u32> {
+    (owner == rustix::process::geteuid().as_raw() && owner != 0).then_some(0)
 }

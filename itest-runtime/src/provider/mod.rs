@@ -28,6 +28,9 @@ use crate::error::{Error, Result};
 use crate::os::ProcessId;
 use crate::spec::{DockerWish, NativeWish, Provision};
 
+/// A native server's data, in its folder.
+pub(crate) const DATA: &str = "data";
+
 /// What providers need to know of the supervisor.
 #[derive(Debug, Clone)]
 pub(crate) struct Surroundings {

@@ -10,7 +10,7 @@ use super::roots;
 use super::state::State;
 use crate::home::Home;
 use crate::os::{self, Signal};
-use crate::provider::native::DATA;
+use crate::provider::DATA;
 
 /// What the dead have left, out of everybody's way: removing a million files takes longer than a start may.
 #[derive(Debug, Default)]

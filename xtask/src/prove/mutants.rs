@@ -71,7 +71,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant(
         "a reset of counters is not noticed",
         LOOK,
-        "pg_stat_get_db_stat_reset_time(d.oid), ",
+        "pg_stat_get_db_stat_reset_time(d.oid),",
         "",
     ),
     mutant(

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::DATA;
 use super::log::Log;
 use super::recipe::{DeathSignal, NativeRecipe, Place};
 use super::{Ask, Recipe};
@@ -68,9 +69,6 @@ pub(crate) fn recipe_of(name: &str, recipe: Recipe) -> Result<NativeRecipe> {
         ))
     })
 }
-
-/// A server's data, in its folder.
-pub(crate) const DATA: &str = "data";
 
 /// Starts a process. Whether it is ready is for the service to find out.
 pub(crate) async fn start(ask: &Ask<'_>, recipe: NativeRecipe, wish: &NativeWish) -> Result<(NativeServer, Place)> {

@@ -5,6 +5,8 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -238,6 +240,10 @@ fn only_folder(folder: &str) -> String {
     listed.replace('\\', "\\\\").replace('\'', "''")
 }
 
+/// How long the backends of a postmaster that was killed may take to notice.
+const BACKENDS_END: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(10);
+
 /// A postmaster that is killed leaves a System V shared memory segment. Its number is in `postmaster.pid`, a file that an
 /// orderly end removes. Whoever runs as the server's user could have written another number there: only a segment of whom the
 /// data belongs to, and which no process uses, is removed.
@@ -246,7 +252,12 @@ pub(in crate::service) fn remove_shared_memory(data: &Path) {
     let Ok(owner) = fs::symlink_metadata(data).map(|metadata| metadata.uid()) else {
         return;
     };
-    if os::is_abandoned_segment(segment, owner) {
+    // The postmaster is gone before its backends are.
+    let deadline = Instant::now() + BACKENDS_END;
+    while os::users_of_segment(segment, owner).is_some_and(|users| users > 0) && Instant::now() < deadline {
+        thread::sleep(LOOK);
+    }
+    if os::users_of_segment(segment, owner) == Some(0) {
         // The server's end is what the test is told; this is 56 bytes.
         let _ = Command::new("ipcrm").args(["-m", &segment.to_string()]).output();
     }
