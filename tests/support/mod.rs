@@ -190,6 +190,8 @@ impl Drop for Guests {
     fn drop(&mut self) {
         for pid in self.supervisors() {
             let _ = kill_process(pid, Signal::TERM);
+            // A test that stopped it may have failed before it let it go on.
+            let _ = kill_process(pid, Signal::CONT);
         }
     }
 }
