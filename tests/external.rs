@@ -226,14 +226,10 @@ async fn what_a_killed_supervisor_left_is_removed_and_what_a_living_one_owns_is_
     let before = outside.inventory().await?;
     let stay = || guests(&outside.postgres(), &outside.redis()).with("GUESTS_STAY", "1");
     let (killed, living, next) = (stay(), stay(), guests(&outside.postgres(), &outside.redis()));
-    let in_killed = killed.start("stores_and_caches");
-    let in_living = living.start("stores_and_caches");
-    for household in [&killed, &living] {
-        wait_until("the guest is busy", || {
-            household.notes("busy").is_empty().then(|| "it isn't".to_owned())
-        })
-        .await;
-    }
+    let (in_killed, in_living) = tokio::join!(
+        killed.start_busy("stores_and_caches"),
+        living.start_busy("stores_and_caches")
+    );
     let pids = killed.supervisors();
     assert_eq!(pids.len(), 1);
     kill_process(pids[0], Signal::KILL)?;
@@ -247,9 +243,7 @@ async fn what_a_killed_supervisor_left_is_removed_and_what_a_living_one_owns_is_
 
     next.pass("stores_and_caches").await;
     next.end_supervisors(Signal::TERM).await;
-    std::fs::write(living.notebook().join("end"), "now\n")?;
-    let ended = Guests::end_of(in_living).await;
-    assert!(ended.passed, "{}", ended.said);
+    living.let_end(in_living).await;
     living.end_supervisors(Signal::TERM).await;
     outside.stays(&before).await?;
     drop(in_killed);
@@ -270,11 +264,7 @@ async fn a_server_that_restarts_costs_no_living_supervisor_its_databases(
     let before = outside.inventory().await?;
     let living = guests(&outside.postgres(), &outside.redis()).with("GUESTS_STAY", "1");
     let next = guests(&outside.postgres(), &outside.redis());
-    let in_living = living.start("stores_and_caches");
-    wait_until("the guest is busy", || {
-        living.notes("busy").is_empty().then(|| "it isn't".to_owned())
-    })
-    .await;
+    let in_living = living.start_busy("stores_and_caches").await;
     let counts = "SELECT pg_stat_get_bgwriter_stat_reset_time()::text";
     let before_it: String = sqlx::query_scalar(counts).fetch_one(&outside.db).await?;
     let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
@@ -298,9 +288,7 @@ async fn a_server_that_restarts_costs_no_living_supervisor_its_databases(
 
     next.pass("stores_and_caches").await;
     next.end_supervisors(Signal::TERM).await;
-    std::fs::write(living.notebook().join("end"), "now\n")?;
-    let ended = Guests::end_of(in_living).await;
-    assert!(ended.passed, "{}", ended.said);
+    living.let_end(in_living).await;
     // It stays no longer, as the file is there.
     living.pass("stores_and_caches").await;
     living.end_supervisors(Signal::TERM).await;

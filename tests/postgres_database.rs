@@ -223,9 +223,7 @@ async fn clients_of_a_lease_that_has_ended_are_cut_off_and_locked_out() {
     let mut idle = PgConnection::connect_with(&options).await.unwrap();
     let mut busy = PgConnection::connect_with(&options).await.unwrap();
     let sleeping = tokio::spawn(async move { sqlx::raw_sql("SELECT pg_sleep(60)").execute(&mut busy).await });
-    note_in(&guests, "end");
-    let ended = Guests::end_of(lease).await;
-    assert!(ended.passed, "{}", ended.said);
+    guests.let_end(lease).await;
 
     let cut = tokio::time::timeout(support::PATIENCE, sleeping)
         .await
@@ -250,10 +248,6 @@ async fn clients_of_a_lease_that_has_ended_are_cut_off_and_locked_out() {
 async fn lease_that_others_still_use(url: Url<Postgres>) {
     note("url", url);
     wait_for("end").await;
-}
-
-fn note_in(guests: &Guests, heading: &str) {
-    std::fs::write(guests.notebook().join(heading), "now\n").unwrap();
 }
 
 /// Asks another client than ours, over TCP.

@@ -256,8 +256,10 @@ async fn kills_its_backend(db: PgPool) -> anyhow::Result<()> {
     let pid = rustix::process::Pid::from_raw(pid).expect("a process");
     rustix::process::kill_process(pid, Signal::KILL)?;
     // The next test would see how the server ends: this one ends when that has begun.
-    support::wait_until_async("the server ends all sessions", async || {
-        sqlx::query("SELECT 1").execute(&mut *other).await.is_err()
+    support::wait_for("the server ends all sessions", async || {
+        let answered = sqlx::query("SELECT 1").execute(&mut *other).await;
+        anyhow::ensure!(answered.is_err(), "it answers");
+        Ok(())
     })
     .await;
     Ok(())

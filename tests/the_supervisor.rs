@@ -63,32 +63,17 @@ async fn one_that_stands_still_is_named_and_does_not_hold_tests_for_ever() {
     guests.end_supervisors(Signal::TERM).await;
 }
 
-/// A guest that is in the middle of its test, and its supervisor.
-async fn a_busy_guest(guests: &Guests) -> (tokio::process::Child, Pid) {
-    let busy = guests.start("caches_and_stays");
-    wait_until("the guest is busy", || {
-        guests.notes("busy").is_empty().then(|| "it isn't".to_owned())
-    })
-    .await;
-    (busy, guests.supervisors()[0])
-}
-
-async fn ends_well(guests: &Guests, busy: tokio::process::Child) {
-    fs::write(guests.notebook().join("end"), "now\n").unwrap();
-    let ended = Guests::end_of(busy).await;
-    assert!(ended.passed, "{}", ended.said);
-}
-
 #[tokio::test]
 async fn one_whose_socket_was_removed_makes_another() {
     let guests = Guests::new();
-    let (busy, pid) = a_busy_guest(&guests).await;
+    let busy = guests.start_busy("caches_and_stays").await;
+    let pid = guests.supervisors()[0];
     for home in fs::read_dir(guests.base()).unwrap().flatten() {
         let _ = fs::remove_file(home.path().join("socket"));
     }
     guests.pass("caches").await;
     assert_eq!(guests.supervisors(), [pid], "it is the same");
-    ends_well(&guests, busy).await;
+    guests.let_end(busy).await;
     guests.end_supervisors(Signal::TERM).await;
 }
 
@@ -97,12 +82,13 @@ async fn one_whose_folder_was_removed_ends_with_its_tests_and_the_next_test_star
     let data = tempfile::tempdir().unwrap();
     fs::set_permissions(data.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
     let guests = Guests::new().with("ITEST_DATA_DIR", data.path().to_str().unwrap());
-    let (busy, pid) = a_busy_guest(&guests).await;
+    let busy = guests.start_busy("caches_and_stays").await;
+    let pid = guests.supervisors()[0];
     fs::remove_dir_all(guests.base()).unwrap();
     guests.pass("caches").await;
     let next = guests.supervisors();
     assert!(next.len() == 1 && next[0] != pid, "{next:?} came after {pid:?}");
-    ends_well(&guests, busy).await;
+    guests.let_end(busy).await;
     wait_until("the one without a folder ends", || {
         test_kill_process(pid).is_ok().then(|| format!("{pid:?} is there"))
     })

@@ -62,22 +62,20 @@ async fn nothing_is_anothers(db: &PgPool) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[integration(postgres(setup = make_all_kinds))]
-async fn the_owner_acts_in_a_database(db: PgPool) -> anyhow::Result<()> {
-    nothing_is_anothers(&db).await?;
-    acts_as_the_owner(&db).await
+macro_rules! the_owner_acts {
+    ($($name:ident: ($($option:tt)*);)*) => { $(
+        #[integration(postgres($($option)*))]
+        async fn $name(db: PgPool) -> anyhow::Result<()> {
+            nothing_is_anothers(&db).await?;
+            acts_as_the_owner(&db).await
+        }
+    )* };
 }
 
-#[integration(postgres(setup = make_all_kinds, transaction))]
-async fn the_owner_acts_in_a_transaction(db: PgPool) -> anyhow::Result<()> {
-    nothing_is_anothers(&db).await?;
-    acts_as_the_owner(&db).await
-}
-
-#[integration(postgres(setup = make_all_kinds, shared))]
-async fn the_owner_acts_in_a_shared_database(db: PgPool) -> anyhow::Result<()> {
-    nothing_is_anothers(&db).await?;
-    acts_as_the_owner(&db).await
+the_owner_acts! {
+    the_owner_acts_in_a_database: (setup = make_all_kinds);
+    the_owner_acts_in_a_transaction: (setup = make_all_kinds, transaction);
+    the_owner_acts_in_a_shared_database: (setup = make_all_kinds, shared);
 }
 
 #[integration(postgres(setup = make_all_kinds, dedicated))]
@@ -205,10 +203,7 @@ async fn what_no_slice_can_have_is_said_when_the_template_is_made() {
             "`PREPARE TRANSACTION 'half'` was left without its end",
         ),
     ] {
-        let test = format!("owner::{test}");
-        let ended = guests.run(&test).await;
-        assert!(!ended.passed);
-        assert!(ended.said.contains(expected), "{}", ended.said);
+        guests.fail_saying(&format!("owner::{test}"), &[expected]).await;
     }
 }
 

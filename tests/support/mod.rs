@@ -69,6 +69,32 @@ impl Guests {
         ended.said
     }
 
+    /// Runs one guest, which must fail and say all of these.
+    pub(crate) async fn fail_saying(&self, test: &str, parts: &[&str]) -> String {
+        let said = self.fail(test).await;
+        for part in parts {
+            assert!(said.contains(part), "{test} doesn't say `{part}`:\n{said}");
+        }
+        said
+    }
+
+    /// Starts a guest, and waits until it has noted that it is busy.
+    pub(crate) async fn start_busy(&self, test: &str) -> Child {
+        let busy = self.start(test);
+        wait_until("the guest is busy", || {
+            self.notes("busy").is_empty().then(|| "it isn't".to_owned())
+        })
+        .await;
+        busy
+    }
+
+    /// Lets a guest end that waits for the note of it; it must pass.
+    pub(crate) async fn let_end(&self, busy: Child) {
+        fs::write(self.notebook().join("end"), "now\n").unwrap();
+        let ended = Self::end_of(busy).await;
+        assert!(ended.passed, "{}", ended.said);
+    }
+
     /// Runs guests at the same time; all must pass.
     pub(crate) async fn pass_together(&self, tests: &[&str]) {
         let started: Vec<_> = tests.iter().map(|test| self.start(test)).collect();
@@ -84,26 +110,25 @@ impl Guests {
         if !stand_in.exists() {
             symlink("/bin/sh", &stand_in).unwrap();
         }
-        let mut command = Command::new(stand_in);
         // A shell would run the last command in its own place.
-        command
-            .args(["-c", "\"$@\" && exit 0", "sh"])
-            .arg(std::env::current_exe().unwrap());
-        command.args(["--exact", test, "--include-ignored", "--nocapture"]);
-        self.prepare(&mut command);
-        let ended = Self::end_of(command.spawn().unwrap()).await;
-        assert!(ended.passed, "{test} failed:\n{}", ended.said);
+        self.pass_below(Command::new(stand_in), "\"$0\" \"$@\" && exit 0", test)
+            .await;
     }
 
     /// Runs one guest, which must pass, below a shell: `script` runs it as `"$0" "$@"`.
     pub(crate) async fn pass_below_a_shell(&self, script: &str, test: &str) {
-        let mut command = Command::new("sh");
-        command
-            .args(["-c", script])
-            .arg(std::env::current_exe().unwrap())
-            .args(["--exact", test, "--include-ignored", "--nocapture"]);
-        self.prepare(&mut command);
-        let ended = Self::end_of(command.spawn().unwrap()).await;
+        self.pass_below(Command::new("sh"), script, test).await;
+    }
+
+    async fn pass_below(&self, mut shell: Command, script: &str, test: &str) {
+        shell.args(["-c", script]).arg(std::env::current_exe().unwrap()).args([
+            "--exact",
+            test,
+            "--include-ignored",
+            "--nocapture",
+        ]);
+        self.prepare(&mut shell);
+        let ended = Self::end_of(shell.spawn().unwrap()).await;
         assert!(ended.passed, "{test} failed:\n{}", ended.said);
     }
 
@@ -221,17 +246,8 @@ pub(crate) async fn wait_until(wanted: &str, mut missing: impl FnMut() -> Option
     }
 }
 
-/// Polls until it is so.
-pub(crate) async fn wait_until_async(wanted: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so().await {
-        assert!(Instant::now() < deadline, "waited in vain: {wanted}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
 /// Polls until it succeeds; what went wrong last is said when time is up.
-pub(crate) async fn wait_for<T, F: Future<Output = anyhow::Result<T>>>(wanted: &str, mut poll: impl FnMut() -> F) -> T {
+pub(crate) async fn wait_for<T>(wanted: &str, mut poll: impl AsyncFnMut() -> anyhow::Result<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         match poll().await {
