@@ -101,6 +101,15 @@ impl Function {
         }
     }
 
+    /// `#[serial]` above this attribute has been expanded before, and has thrown the parameters away.
+    fn check_serial(&self, errors: &mut Errors) {
+        if self.sig.inputs.is_empty() && calls_serial(self.body.clone()) {
+            errors.at(
+                &self.sig.ident,
+                "`#[serial]` and `#[parallel]` of serial_test take the parameters away: write them below `#[integration(...)]`",
+            );
+        }
+    }
     fn check_attributes(&self, errors: &mut Errors) {
         for attr in &self.attrs {
             let path = attr.path();
@@ -116,18 +125,6 @@ impl Function {
             } else if is_named(path, "awt") && self.attrs.iter().any(|attr| is_rstest(attr.path())) {
                 errors.at(path, AWT);
             }
-        }
-    }
-}
-
-impl Function {
-    /// `#[serial]` above this attribute has been expanded before, and has thrown the parameters away.
-    fn check_serial(&self, errors: &mut Errors) {
-        if self.sig.inputs.is_empty() && calls_serial(self.body.clone()) {
-            errors.at(
-                &self.sig.ident,
-                "`#[serial]` and `#[parallel]` of serial_test take the parameters away: write them below `#[integration(...)]`",
-            );
         }
     }
 }

@@ -120,11 +120,14 @@ impl Session {
     /// The supervisor's next message. One that is silent for `patience` stands still.
     async fn hear(&mut self, patience: Duration, progress: &mut impl FnMut(String)) -> Result<Option<FromSupervisor>> {
         let began = Instant::now();
-        let who = self.pid.map_or_else(
-            || "the supervisor".to_owned(),
-            |pid| format!("the supervisor (pid {pid})"),
-        );
-        let mut next = Box::pin(self.reader.next());
+        let pid = self.pid;
+        let who = || {
+            pid.map_or_else(
+                || "the supervisor".to_owned(),
+                |pid| format!("the supervisor (pid {pid})"),
+            )
+        };
+        let mut next = std::pin::pin!(self.reader.next());
         let mut limit = SILENCE;
         loop {
             if let Ok(next) = tokio::time::timeout(limit, &mut next).await {
@@ -134,10 +137,11 @@ impl Session {
             let silent = began.elapsed();
             if silent >= patience {
                 let mut error = Error::new(format!(
-                    "{who} has said nothing for {}: it stands still",
+                    "{} has said nothing for {}: it stands still",
+                    who(),
                     humantime::format_duration(Duration::from_secs(silent.as_secs()))
                 ));
-                if let Some(pid) = self.pid {
+                if let Some(pid) = pid {
                     error = error.hint(format!(
                         "is the machine out of memory, or was it stopped? `kill -CONT {pid}` has it go on, `kill -9 {pid}` ends it \
                          and its servers, and the next test starts another"
@@ -147,7 +151,8 @@ impl Session {
             }
             if silent >= limit {
                 progress(format!(
-                    "waiting for {who}, which has said nothing for {} s",
+                    "waiting for {}, which has said nothing for {} s",
+                    who(),
                     silent.as_secs()
                 ));
                 limit = patience.saturating_sub(silent);

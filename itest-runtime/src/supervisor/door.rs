@@ -36,14 +36,11 @@ impl Door {
         self.listener.accept().await.map(|(stream, _)| stream)
     }
 
-    /// Returns when nobody can knock any more.
+    /// Returns some time after nobody can knock any more. Whoever has just been let in knows that the door is there.
     pub(super) async fn is_gone(&self) {
-        let mut look = tokio::time::interval(LOOK);
-        loop {
-            look.tick().await;
-            if !self.is_there() {
-                return;
-            }
+        tokio::time::sleep(LOOK).await;
+        while self.is_there() {
+            tokio::time::sleep(LOOK).await;
         }
     }
 

@@ -6,6 +6,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tokio::task::JoinHandle;
+
 use super::roots;
 use super::state::State;
 use crate::home::Home;
@@ -73,6 +75,12 @@ impl Leavings {
         let left = state.roots.iter().filter(|root| roots::is_left(root));
         self.folders.extend(left.map(|root| roots::put_aside(root)));
     }
+}
+
+/// Does what may take long beside all else, with the supervisor's log.
+pub(super) fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    let log = tracing::dispatcher::get_default(Clone::clone);
+    tokio::task::spawn_blocking(move || tracing::dispatcher::with_default(&log, work))
 }
 
 /// Removes a root, and what servers that were killed have left elsewhere.

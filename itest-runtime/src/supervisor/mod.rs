@@ -176,9 +176,7 @@ impl Supervisor {
     /// Removes what the dead have left, beside all else that goes on.
     fn harvest(&self, leavings: Leavings) -> JoinHandle<()> {
         let home = self.home.clone();
-        let log = tracing::dispatcher::get_default(Clone::clone);
-        let removed =
-            tokio::task::spawn_blocking(move || tracing::dispatcher::with_default(&log, || leavings.remove(&home)));
+        let removed = harvest::in_background(move || leavings.remove(&home));
         #[cfg(feature = "docker")]
         let docker = self.around.docker.clone();
         tokio::spawn(async move {

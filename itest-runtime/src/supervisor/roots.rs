@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::harvest::{in_background, remove_root};
 use super::janitor::Janitor;
 use super::state::StateFile;
 use crate::error::{Context, Error, Result};
@@ -61,10 +62,12 @@ impl Roots {
         }
         let root = match &wanted {
             Some(folder) => {
-                remove_orphans(folder);
-                inner.create(&folder.join(name(&self.key))).map_err(|error| {
+                let made = inner.create(&folder.join(name(&self.key))).map_err(|error| {
                     error.hint("ITEST_DATA_DIR must name an existing folder in which you may create others")
-                })?
+                })?;
+                let folder = folder.clone();
+                in_background(move || remove_orphans(&folder));
+                made
             }
             None => {
                 let mut failure = Error::new("there is no place for servers' data");
@@ -204,7 +207,9 @@ impl Inner {
         let created = match create() {
             // We hold the lock: what lies there under our name is a dead supervisor's, or one's in another container.
             Err(error) if error.kind() == ErrorKind::AlreadyExists && is_ours(root) && !is_held(root) => {
-                fs::remove_dir_all(root).and_then(|()| create())
+                let aside = put_aside(root);
+                in_background(move || remove_root(&aside));
+                create()
             }
             other => other,
         };
@@ -287,7 +292,7 @@ fn remove_orphans(folder: &Path) {
     entries
         .map(|entry| entry.path())
         .filter(|path| is_one(path) && is_orphan(path))
-        .for_each(|orphan| super::harvest::remove_root(&orphan));
+        .for_each(|orphan| remove_root(&orphan));
 }
 
 /// The mark is locked from the moment it is there until the owner dies, which also holds across containers that share the

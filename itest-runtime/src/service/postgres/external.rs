@@ -52,7 +52,7 @@ pub(super) async fn check_version(admin: &Admin, wanted: &PgServer, what: &str) 
 }
 
 /// What all our names look like: anything else that begins with `itest_` is somebody's own, such as `itest_20260131_orders`.
-const OURS: &str = "^itest_[0-9a-f]{8}_([sdpob][0-9]+|t[0-9a-f]{12}_[0-9]+)$";
+const OURS: &str = "^itest_[0-9a-f]{8}_([sdpb][0-9]+|t[0-9a-f]{12}_[0-9]+)$";
 
 /// What all our names begin with.
 pub(super) fn prefix(owner: &str) -> String {

@@ -24,7 +24,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 
-use super::{Common, Service, TestContext, Used, check_settings, check_version};
+use super::asked::{check_settings, check_version};
+use super::{Common, Service, TestContext, Used};
 use crate::error::{Error, Result};
 use crate::inject::Lease;
 use crate::outcome::Outcome;

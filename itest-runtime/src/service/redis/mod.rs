@@ -10,7 +10,8 @@ mod slices;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Common, Service, TestContext, URL_FILE, check_settings, check_version};
+use super::asked::{check_settings, check_version};
+use super::{Common, Service, TestContext, URL_FILE};
 use crate::error::{Context, Error, Result};
 use crate::provider::{Endpoint, Recipe};
 use crate::spec::Provider;

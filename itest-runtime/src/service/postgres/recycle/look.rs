@@ -88,7 +88,8 @@ pub(super) struct Seen {
 /// a role or a database's owner allow: its access list, limits, comments, members. The password is set anew for each lease.
 const TERMS: &str = "ROW(
      pg_stat_get_bgwriter_stat_reset_time(), pg_stat_get_db_stat_reset_time(d.oid),
-     (SELECT array_agg(x::text) FROM aclexplode(d.datacl) AS x), d.datconnlimit, d.datistemplate, d.datallowconn, d.dattablespace, d.datdba, a.rolsuper, a.rolinherit, a.rolcreaterole, a.rolcreatedb,
+     (SELECT array_agg(x::text) FROM aclexplode(d.datacl) AS x), d.datconnlimit, d.datistemplate, d.datallowconn,
+     d.dattablespace, d.datdba, a.rolsuper, a.rolinherit, a.rolcreaterole, a.rolcreatedb,
      a.rolcanlogin, a.rolreplication, a.rolbypassrls, a.rolvaliduntil,
      (SELECT count(*) FROM pg_prepared_xact() AS p WHERE p.dbid = d.oid),
      (SELECT count(*) FROM pg_catalog.pg_shdescription AS s WHERE s.objoid IN (d.oid, a.oid)),

@@ -34,7 +34,8 @@ struct Mark {
 /// The templates that a server began with.
 pub(super) async fn found(admin: &Admin) -> Result<HashMap<Fingerprint, Template>> {
     let rows = sqlx::raw_sql(
-        "SELECT d.datname::text, c.description FROM pg_database d JOIN pg_shdescription c ON c.objoid = d.oid AND c.classoid = 'pg_database'::regclass
+        "SELECT d.datname::text, c.description
+         FROM pg_database d JOIN pg_shdescription c ON c.objoid = d.oid AND c.classoid = 'pg_database'::regclass
          WHERE d.datistemplate AND d.oid >= 16384",
     );
     let rows = rows.fetch_all(admin.pool()).await;

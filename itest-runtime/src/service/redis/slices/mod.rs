@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use redis::cmd;
+use redis::{Cmd, cmd};
 
 use super::RedisGrant;
 use super::access::{Rules, set_user};
@@ -81,47 +81,6 @@ pub struct RedisSlice {
 }
 
 impl RedisSlices {
-    /// Cuts off everybody who uses a database, by the user's name or else by the database they are in.
-    async fn cut_off(&self, slice: &mut RedisSlice) -> Result<()> {
-        let mut admin = self.admin.clone();
-        if let Some(user) = slice.user.take() {
-            let mut delete = cmd("ACL");
-            delete.arg("DELUSER").arg(&user);
-            self.open().remove(&user);
-            let deadline = Instant::now() + FOREIGN;
-            let mut deleted = delete.query_async::<()>(&mut admin).await;
-            while is_busy(&deleted) && !self.open().is_empty() && Instant::now() < deadline {
-                tokio::time::sleep(TRY).await;
-                deleted = delete.query_async(&mut admin).await;
-            }
-            // A script that never ends keeps everybody out, and nobody else may kill it.
-            if is_busy(&deleted) {
-                self.kill_script(&user).await?;
-                deleted = delete.query_async(&mut admin).await;
-            }
-            return deleted.context(|| "failed to delete a lease's user");
-        }
-        if !matches!(self.users, Users::UrlUser { .. }) {
-            return Ok(());
-        }
-        let clients: String = cmd("CLIENT")
-            .arg("LIST")
-            .query_async(&mut admin)
-            .await
-            .unwrap_or_default();
-        for id in clients_in(&clients, slice.database) {
-            let _ = cmd("CLIENT")
-                .arg("KILL")
-                .arg("ID")
-                .arg(id)
-                .query_async::<()>(&mut admin)
-                .await;
-        }
-        Ok(())
-    }
-}
-
-impl RedisSlices {
     fn open(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -171,15 +130,54 @@ impl RedisSlices {
         };
         Ok(RedisSlice { database, user: None })
     }
+
+    /// Cuts off everybody who uses a database, by the user's name or else by the database they are in.
+    async fn cut_off(&self, slice: &mut RedisSlice) -> Result<()> {
+        let mut admin = self.admin.clone();
+        if let Some(user) = slice.user.take() {
+            let mut delete = cmd("ACL");
+            delete.arg("DELUSER").arg(&user);
+            self.open().remove(&user);
+            let mut deleted = patiently(&mut admin, &delete, FOREIGN, || !self.open().is_empty()).await;
+            // A script that never ends keeps everybody out, and nobody else may kill it.
+            if is_busy(&deleted) {
+                self.kill_script(&user).await?;
+                deleted = delete.query_async(&mut admin).await;
+            }
+            return deleted.context(|| "failed to delete a lease's user");
+        }
+        if !matches!(self.users, Users::UrlUser { .. }) {
+            return Ok(());
+        }
+        let clients: String = cmd("CLIENT")
+            .arg("LIST")
+            .query_async(&mut admin)
+            .await
+            .unwrap_or_default();
+        for id in clients_in(&clients, slice.database) {
+            let _ = cmd("CLIENT")
+                .arg("KILL")
+                .arg("ID")
+                .arg(id)
+                .query_async::<()>(&mut admin)
+                .await;
+        }
+        Ok(())
+    }
 }
 
-/// Makes a user, and waits for scripts that keep everybody out.
-async fn make_user(mut admin: MultiplexedConnection, name: &str, rules: &[String]) -> redis::RedisResult<()> {
-    let deadline = Instant::now() + BUSY;
+/// Runs a command, again while a script keeps everybody out, for at most `limit` and as long as it is to be waited for.
+async fn patiently(
+    admin: &mut MultiplexedConnection,
+    command: &Cmd,
+    limit: Duration,
+    is_waited_for: impl Fn() -> bool,
+) -> redis::RedisResult<()> {
+    let deadline = Instant::now() + limit;
     loop {
-        let made = set_user(name, rules).query_async(&mut admin).await;
-        if !is_busy(&made) || Instant::now() > deadline {
-            return made;
+        let done = command.query_async(admin).await;
+        if !is_busy(&done) || !is_waited_for() || Instant::now() > deadline {
+            return done;
         }
         tokio::time::sleep(TRY).await;
     }
@@ -230,7 +228,8 @@ impl Slices for RedisSlices {
             .into_iter()
             .chain(rules)
             .collect();
-        if let Err(error) = make_user(self.admin.clone(), &user, &rules).await {
+        let made = patiently(&mut self.admin.clone(), &set_user(&user, &rules), BUSY, || true).await;
+        if let Err(error) = made {
             self.check_connection().await;
             return Err(error).context(|| "failed to make a user for the test");
         }

@@ -1,0 +1,35 @@
+//! What a test may ask of a server, whichever service it is of.
+
+use crate::error::{Error, Result};
+
+/// # Errors
+/// When a setting that a test asks for is one of the runtime's `own`: the server would never be found, or anybody could enter.
+pub(super) fn check_settings(service: &str, settings: &[String], own: &[&str]) -> Result<()> {
+    let name_of = |setting: &str| {
+        let name = setting.trim().split(|c: char| c == '=' || c.is_whitespace()).next();
+        name.unwrap_or_default().to_ascii_lowercase()
+    };
+    let Some(setting) = settings.iter().find(|setting| own.contains(&name_of(setting).as_str())) else {
+        return Ok(());
+    };
+    // Its value may be a password.
+    Err(Error::new(format!(
+        "`{}` in `{service}(settings(...))` is not a test's to set: where a server listens, who gets in and where its files are is \
+         the provider's",
+        name_of(setting)
+    ))
+    .hint("take it out; the injected values lead to the server wherever it is"))
+}
+
+/// # Errors
+/// When a test asks for a version before the `first` that there is support for.
+pub(super) fn check_version(name: &str, asked: Option<&str>, first: u32) -> Result<()> {
+    let major = asked.and_then(|version| version.split('.').next()?.parse::<u32>().ok());
+    match major.zip(asked) {
+        Some((major, asked)) if major < first => Err(Error::new(format!(
+            "the test asks for {name} {asked}, and itest works with {name} {first} and later"
+        ))
+        .hint(format!("write `version = \"{first}\"`, or a later one"))),
+        Some(_) | None => Ok(()),
+    }
+}
