@@ -37,8 +37,10 @@ pub(super) async fn connect(
         if let Some(stream) = try_connect(guest.as_ref().unwrap_or(home)).await? {
             return Ok(stream);
         }
-        if let Some(lock) = home.try_lock()? {
-            return start(case, config, home, lock).await;
+        if let Some(lock) = home.try_lock()?
+            && let Some(stream) = start(case, config, home, lock).await?
+        {
+            return Ok(stream);
         }
         if Instant::now() > deadline {
             return Err(held(home, older));
@@ -95,8 +97,9 @@ pub(super) fn last_log_lines(home: &Home) -> Vec<String> {
     lines[lines.len().saturating_sub(12)..].to_vec()
 }
 
-/// Starts a supervisor, which takes over the lock; in a process of its own if that works, else in this one.
-async fn start(case: &'static Case, config: &Config, home: &Home, lock: File) -> Result<UnixStream> {
+/// Starts a supervisor, which takes over the lock; in a process of its own if that works, else in this one. None if its time
+/// was over before we came.
+async fn start(case: &'static Case, config: &Config, home: &Home, lock: File) -> Result<Option<UnixStream>> {
     let settings = Settings::new(home, config)?;
     // A dead one may have left its mark.
     let _ = fs::remove_file(home.begun());
@@ -105,14 +108,16 @@ async fn start(case: &'static Case, config: &Config, home: &Home, lock: File) ->
     let mut is_said = false;
     loop {
         if let Some(stream) = try_connect(home).await? {
-            return Ok(stream);
+            return Ok(Some(stream));
         }
         let ended = child.try_wait().context(|| "failed to look after the supervisor")?;
-        if ended.is_some_and(|status| status.code() == Some(supervisor::FAILED)) {
-            return Err(Error::new("the supervisor failed to start").log("it said", last_log_lines(home)));
-        }
-        if ended.is_some() {
-            break;
+        match ended.map(|status| status.code()) {
+            Some(Some(supervisor::FAILED)) => {
+                return Err(Error::new("the supervisor failed to start").log("it said", last_log_lines(home)));
+            }
+            Some(Some(supervisor::OVER)) => return Ok(None),
+            Some(_) => break,
+            None => {}
         }
         if began.elapsed() > SLOW && !is_said {
             eprintln!("itest: waiting for the supervisor (pid {}) to start", child.id());
@@ -131,7 +136,7 @@ async fn start(case: &'static Case, config: &Config, home: &Home, lock: File) ->
         tokio::time::sleep(TRY).await;
     }
     // The harness knows no `--exact`: nothing in that process became a supervisor.
-    guest::start(case, config, home).await
+    guest::start(case, config, home).await.map(Some)
 }
 
 fn slow(config: &Config, home: &Home) -> Error {

@@ -50,6 +50,8 @@ pub(crate) use settings::Settings;
 
 /// The exit code of a supervisor that failed: a test harness has no such code.
 pub(crate) const FAILED: i32 = 87;
+/// That of a supervisor whose time was over, which may be soon: a newer build may ask at once.
+pub(crate) const OVER: i32 = 86;
 
 /// How long a supervisor's end may take for the sake of what others have left.
 const HARVEST: Duration = Duration::from_secs(5);
@@ -78,7 +80,7 @@ pub(crate) fn take_over_if_asked(case: &Case) {
         serve(&settings, File::from(lock), case, Residence::Own)
     });
     match outcome {
-        Ok(()) => std::process::exit(0),
+        Ok(()) => std::process::exit(OVER),
         Err(error) => {
             eprintln!("the supervisor failed: {}", error.render());
             std::process::exit(FAILED)
