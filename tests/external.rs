@@ -119,6 +119,120 @@ async fn two_supervisors_share_a_server_and_leave_nothing(
     Ok(())
 }
 
+// A password in the environment of a test is one that its supervisor doesn't have.
+#[integration(postgres(dedicated), redis(dedicated))]
+async fn a_urls_user_and_password_may_be_in_the_environment(
+    db: PgPool,
+    postgres: Url<Postgres>,
+    redis: Url<Redis>,
+) -> anyhow::Result<()> {
+    let outside = Outside::new(db, &postgres, &redis).await?;
+    let url = outside.postgres_user("creator", "CREATEDB").await?;
+    let place = url.replace("creator:secret@", "");
+    let (server, _) = place.rsplit_once('/').unwrap();
+    let before = outside.inventory().await?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("passwords");
+    std::fs::write(&file, "*:*:creator:creator:secret\n")?;
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    let file = file.to_str().unwrap();
+    for (url, variables) in [
+        (place.as_str(), &[("PGUSER", "creator"), ("PGPASSWORD", "secret")][..]),
+        (server, &[("PGUSER", "creator"), ("PGPASSFILE", file)]),
+        (&format!("{place}?user=creator"), &[("PGPASSWORD", "secret")]),
+        (
+            &format!("{server}?user=creator&password=secret"),
+            &[("PGPASSWORD", "another")],
+        ),
+    ] {
+        let of = |guests: Guests| {
+            variables
+                .iter()
+                .fold(guests, |guests, (name, value)| guests.with(name, *value))
+        };
+        let own = of(guests(url, &outside.redis()));
+        own.pass_together(&["stores_and_caches", "rolls_back", "connects_by_url"])
+            .await;
+        own.end_supervisors(Signal::TERM).await;
+        outside.stays(&before).await?;
+    }
+    let said = guests(&place, &outside.redis())
+        .with("PGUSER", "creator")
+        .with("PGPASSWORD", "no");
+    said.fail_saying("rolls_back", &["password authentication failed", "PGPASSFILE"])
+        .await;
+    let said = guests(&format!("{url}?sslmode=require"), &outside.redis());
+    said.fail_saying("rolls_back", &["without TLS support", "tls-rustls"])
+        .await;
+    Ok(())
+}
+
+#[integration(postgres)]
+#[ignore = "a guest"]
+async fn connects_by_url(url: Url<Postgres>, db: PgPool) -> anyhow::Result<()> {
+    let own = PgPool::connect(url.as_str()).await?;
+    let who = "SELECT current_user::text || ' ' || current_database()";
+    let ours: String = sqlx::query_scalar(who).fetch_one(&own).await?;
+    assert_eq!(ours, sqlx::query_scalar::<_, String>(who).fetch_one(&db).await?);
+    Ok(())
+}
+
+#[integration(postgres(dedicated, native), redis(dedicated, native))]
+async fn servers_may_listen_on_sockets_alone(
+    db: PgPool,
+    postgres: Url<Postgres>,
+    redis: Url<Redis>,
+    mut cache: MultiplexedConnection,
+) -> anyhow::Result<()> {
+    let outside = Outside::new(db, &postgres, &redis).await?;
+    outside.postgres_user("creator", "CREATEDB").await?;
+    let plain = outside.redis_user("plain", &["-acl"]).await?;
+    assert!(plain.contains("plain:secret@"));
+    let before = outside.inventory().await?;
+    let (folder, port): (String, String) =
+        sqlx::query_as("SELECT current_setting('unix_socket_directories'), current_setting('port')")
+            .fetch_one(&outside.db)
+            .await?;
+    let socket: Vec<String> = redis::cmd("CONFIG")
+        .arg(&["GET", "unixsocket"])
+        .query_async(&mut cache)
+        .await?;
+    let (_, login) = redis.as_str().split_once("//").unwrap();
+    let (login, _) = login.split_once('@').unwrap();
+    let (user, password) = login.split_once(':').unwrap();
+    let folder = folder.trim_matches('"');
+    let encoded = folder.replace('/', "%2F");
+    for (postgres, redis) in [
+        (
+            format!("postgres://creator@{encoded}:{port}/creator"),
+            format!("redis+unix://{}?user={user}&pass={password}", socket[1]),
+        ),
+        (
+            format!("postgres:///creator?host={folder}&port={port}&user=creator"),
+            format!("unix://{}?db=0&user=plain&pass=secret", socket[1]),
+        ),
+    ] {
+        let guests = guests(&postgres, &redis);
+        guests
+            .pass_together(&["stores_and_caches", "connects_by_url", "connects_to_redis_by_url"])
+            .await;
+        guests.end_supervisors(Signal::TERM).await;
+        outside.stays(&before).await?;
+    }
+    Ok(())
+}
+
+#[integration(redis)]
+#[ignore = "a guest"]
+async fn connects_to_redis_by_url(url: Url<Redis>, mut cache: MultiplexedConnection) -> anyhow::Result<()> {
+    let mut own = redis::Client::open(url.as_str())?
+        .get_multiplexed_async_connection()
+        .await?;
+    let _: () = own.set("k", 7).await?;
+    assert_eq!(cache.get::<_, i64>("k").await?, 7);
+    Ok(())
+}
+
 #[integration(postgres(dedicated), redis(dedicated))]
 async fn a_user_who_may_only_create_databases_is_enough(
     db: PgPool,

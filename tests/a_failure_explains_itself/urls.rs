@@ -62,6 +62,18 @@ fn no_redis_listens() {
 }
 
 #[test]
+fn a_redis_with_tls_needs_the_feature() {
+    let own = Own::new();
+    let url = format!("rediss://me:{PASSWORD}@127.0.0.1:1/0");
+    let said = own
+        .fault("wants_redis")
+        .with("ITEST_PROVIDER", "auto")
+        .with("ITEST_REDIS_URL", url)
+        .fails();
+    said.says(&["rediss://me:***@127.0.0.1:1/0", "tokio-rustls-comp"]);
+}
+
+#[test]
 fn no_url_is_set() {
     let own = Own::new();
     let said = own

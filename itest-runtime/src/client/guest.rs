@@ -33,6 +33,12 @@ pub(super) async fn start(case: &'static Case, config: &Config, shared: &Home) -
         "itest: this test harness can't run the supervisor, as it doesn't run the one test that `--exact` names: servers are \
          started for this process alone"
     );
+    // A supervisor that was too slow has a janitor, which holds the lock until it has done the same. Ours would find it, too,
+    // but may end with this process while it does so.
+    if let Some(_lock) = shared.try_lock()? {
+        let _ = fs::remove_dir_all(shared.dir());
+        let _ = fs::remove_file(shared.lock_path());
+    }
     let home = shared.of_this_process();
     let own = home
         .try_lock()?
@@ -65,11 +71,5 @@ pub(super) async fn start(case: &'static Case, config: &Config, shared: &Home) -
     };
     let mut guests = GUESTS.lock().unwrap_or_else(PoisonError::into_inner);
     guests.insert(shared.dir(), home);
-    drop(guests);
-    // A supervisor that was too slow has a janitor, which holds the lock until it has done the same.
-    if let Some(_lock) = shared.try_lock()? {
-        let _ = fs::remove_dir_all(shared.dir());
-        let _ = fs::remove_file(shared.lock_path());
-    }
     Ok(stream)
 }

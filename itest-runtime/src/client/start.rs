@@ -37,15 +37,27 @@ pub(super) async fn connect(
         if let Some(stream) = try_connect(guest.as_ref().unwrap_or(home)).await? {
             return Ok(stream);
         }
-        if let Some(lock) = home.try_lock()?
-            && let Some(stream) = start(case, config, home, lock).await?
-        {
+        if let Some(stream) = try_start(case, config, home).await? {
             return Ok(stream);
         }
         if Instant::now() > deadline {
             return Err(held(home, older));
         }
         tokio::time::sleep(TRY).await;
+    }
+}
+
+/// Starts a supervisor if nobody runs or starts one.
+async fn try_start(case: &'static Case, config: &Config, home: &Home) -> Result<Option<UnixStream>> {
+    // Two threads that both find that this harness can't run one would each have a guest.
+    static STARTING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _starting = STARTING.lock().await;
+    if guest::instead_of(home).is_some() {
+        return Ok(None);
+    }
+    match home.try_lock()? {
+        Some(lock) => start(case, config, home, lock).await,
+        None => Ok(None),
     }
 }
 

@@ -12,7 +12,7 @@ use super::{Inject, Injected, Lease};
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
 use crate::service::{Driver, Service, TestContext, URL_FILE, Used};
-use crate::spec::{Provider, Provision, Request};
+use crate::spec::{Provider, Provision, Request, redacted};
 
 pub(crate) type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + 'a>>;
 
@@ -95,7 +95,7 @@ impl<S: Service, T: Declared> Declared for (Slot<S>, T) {
             slice: serde_json::to_value(service.slice(test)?).context(json)?,
             dedicated: service.common().dedicated,
             once_per_run: S::ONCE_PER_RUN,
-            provision: choose(S::NAME, service.common().provider)?,
+            provision: complete::<S>(choose(S::NAME, service.common().provider)?)?,
         };
         into.push(Claimed {
             request,
@@ -124,6 +124,15 @@ impl<S: Service, T: Declared> Declared for (Slot<S>, T) {
         let lease = Lease::new(label.to_owned(), service, test.clone(), grant::<S>(value)?);
         Ok((lease, rest.leases(test, grants)?))
     }
+}
+
+fn complete<S: Service>(provision: Provision) -> Result<Provision> {
+    let Provision::External { url } = provision else {
+        return Ok(provision);
+    };
+    let whole = S::complete(&url)
+        .map_err(|error| error.context(format!("the {} server at {} can't be used", S::NAME, redacted(&url))))?;
+    Ok(Provision::External { url: whole })
 }
 
 fn grant<S: Service>(value: Value) -> Result<S::Grant> {

@@ -106,6 +106,15 @@ pub trait Service: Clone + Send + Sync + 'static {
     /// How providers run the server.
     fn recipe(server: &Self::Server) -> Recipe;
 
+    /// The URL that a person set for a server of somebody else's, with what the service's clients would take from the
+    /// environment, such as a password: this is called in the test's process, whose environment the supervisor doesn't have.
+    ///
+    /// # Errors
+    /// When that is no URL of this service's.
+    fn complete(url: &str) -> Result<String> {
+        Ok(url.to_owned())
+    }
+
     /// Connects as a client would. The supervisor calls it until it succeeds: it is the readiness probe, too.
     ///
     /// # Errors

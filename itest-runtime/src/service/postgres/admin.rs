@@ -46,7 +46,7 @@ impl Admin {
         let options = options.application_name(&sign_of_life(owner));
         // The pool would try for long: the first connection says what is wrong at once.
         let first = PgConnection::connect_with(&options);
-        drop(first.await.context(|| "failed to connect")?);
+        drop(first.await.map_err(|error| refused(&error))?);
         let pool = pool
             .connect_with(options.clone())
             .await
@@ -228,6 +228,27 @@ pub(super) async fn end_other_sessions(own: &mut PgConnection, database: &str) -
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// An error with a hint isn't tried again.
+fn refused(error: &sqlx::Error) -> Error {
+    let failed = Error::caused("failed to connect", error);
+    let wants_tls = error
+        .as_database_error()
+        .is_some_and(|error| error.code().as_deref() == Some("28000") && error.message().ends_with("no encryption"));
+    if wants_tls || matches!(error, sqlx::Error::Tls(said) if said.to_string().contains("without TLS support")) {
+        return failed.hint(
+            "sqlx speaks TLS with one of its features: `sqlx = { version = \"0.9\", features = [\"tls-rustls\"] }` (or \
+             `tls-native-tls`) beside itest in Cargo.toml; `sslmode` in the URL says whether it is used",
+        );
+    }
+    if has_code(error, "28P01") {
+        return failed.hint(
+            "the password is the URL's, else that of PGPASSWORD, of the file that PGPASSFILE names, or of ~/.pgpass; the user \
+             is the URL's, else that of PGUSER",
+        );
+    }
+    failed
 }
 
 trait IntoRaw {

@@ -2,14 +2,13 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 
+use ::url::Url;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use url::Url;
 
-use super::Isolation;
+use super::{Isolation, url};
 use crate::error::{Context, Error, Result};
 use crate::provider::authority;
 use crate::service::URL_FILE;
@@ -52,28 +51,22 @@ impl Address {
     /// Options for the given database and user.
     pub(super) fn options(&self, database: &str, user: Option<(&str, &str)>) -> Result<PgConnectOptions> {
         let options = match self {
-            // Nothing of this comes from PG* variables or a password file: those are somebody else's.
+            // Nothing of this comes from PG* variables or a password file: those are somebody else's. (sqlx lets nobody clear
+            // what it takes from PGOPTIONS.)
             Self::Native { sockets, port } => PgConnectOptions::new_without_pgpass()
                 .host("localhost")
                 .socket(sockets)
                 .port(*port)
                 .ssl_mode(sqlx::postgres::PgSslMode::Disable)
+                .application_name("")
                 .username("postgres"),
             Self::Docker { host, port } => PgConnectOptions::new_without_pgpass()
                 .host(host)
                 .port(*port)
                 .ssl_mode(sqlx::postgres::PgSslMode::Disable)
+                .application_name("")
                 .username("postgres"),
-            Self::External { url } => {
-                // sqlx takes any scheme, and would speak to a web server.
-                if !["postgres://", "postgresql://"]
-                    .iter()
-                    .any(|scheme| url.starts_with(scheme))
-                {
-                    return Err(Error::new("ITEST_POSTGRES_URL doesn't begin with `postgres://`"));
-                }
-                PgConnectOptions::from_str(url).context(|| "ITEST_POSTGRES_URL is no PostgreSQL URL")?
-            }
+            Self::External { url } => url::options(url)?,
         };
         let options = options.database(database);
         Ok(match user {

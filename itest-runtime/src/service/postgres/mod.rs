@@ -16,6 +16,7 @@ mod slices;
 mod statements;
 mod steps;
 mod transaction;
+mod url;
 
 use std::future::Future;
 use std::time::Duration;
@@ -259,6 +260,10 @@ impl Service for Postgres {
 
     fn recipe(server: &PgServer) -> Recipe {
         Recipe::native(recipe::native(server)).or_docker(recipe::docker(server))
+    }
+
+    fn complete(url: &str) -> Result<String> {
+        url::complete(url)
     }
 
     async fn connect(server: &PgServer, endpoint: &Endpoint) -> Result<PgSlices> {

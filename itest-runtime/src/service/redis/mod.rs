@@ -6,13 +6,13 @@ mod external;
 mod inject;
 mod recipe;
 mod slices;
+mod url;
 
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 use super::asked::{check_settings, check_version};
 use super::{Common, Service, TestContext, URL_FILE};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::provider::{Endpoint, Recipe};
 use crate::spec::Provider;
 pub use slices::{RedisSlice, RedisSlices};
@@ -175,18 +175,16 @@ impl Service for Redis {
         Recipe::native(recipe::native(server)).or_docker(recipe::docker(server))
     }
 
+    fn complete(url: &str) -> Result<String> {
+        url::check(url).map(|()| url.to_owned())
+    }
+
     async fn connect(server: &RedisServer, endpoint: &Endpoint) -> Result<RedisSlices> {
         RedisSlices::connect(server, endpoint).await
     }
 
     fn url(grant: &RedisGrant) -> Result<String> {
-        let mut url = Url::parse(&grant.server).context(|| "ITEST_REDIS_URL is no URL")?;
-        url.set_path(&grant.database.to_string());
-        let password = Some(grant.password.as_str()).filter(|password| !password.is_empty());
-        url.set_username(&grant.user)
-            .and_then(|()| url.set_password(password))
-            .map_err(|()| Error::new("ITEST_REDIS_URL has no host"))?;
-        Ok(url.to_string())
+        url::of_lease(grant)
     }
 
     fn explain(&self, failure: &str) -> Option<String> {
@@ -217,7 +215,15 @@ impl Service for Redis {
         pool_full.then(|| "give that server more logical databases (`databases` in redis.conf)".to_owned())
     }
 
-    fn open_command(_: &RedisGrant) -> Option<String> {
-        Some(format!("redis-cli -u {URL_FILE}"))
+    fn open_command(grant: &RedisGrant) -> Option<String> {
+        let RedisGrant { user, database, .. } = grant;
+        Some(match url::socket(&grant.server) {
+            // It takes no URL of a socket.
+            Some(socket) => format!(
+                "redis-cli -s '{}' -n {database} --user '{user}' --askpass # the password is what `pass` says in {URL_FILE}",
+                socket.display()
+            ),
+            None => format!("redis-cli -u {URL_FILE}"),
+        })
     }
 }

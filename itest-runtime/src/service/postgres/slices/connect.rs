@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use tokio::sync::OnceCell;
 
 use super::{Logins, PgSlices, keep};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::provider::Endpoint;
 use crate::service::lost::Lost;
 use crate::service::postgres::admin::Admin;
 use crate::service::postgres::external::SignOfLife;
 use crate::service::postgres::grant::Address;
-use crate::service::postgres::{PgServer, external, recycle};
+use crate::service::postgres::{PgServer, external, recycle, url};
 
 /// How the supervisor comes to a server.
 struct Way<'a> {
@@ -54,7 +54,7 @@ impl<'a> Way<'a> {
             Endpoint::Compose { place, .. } => return Err(place.no_one_server("PostgreSQL")),
             Endpoint::External { url, owner } => {
                 let address = Address::External { url: url.clone() };
-                (address, owner, false, database_of(url)?, None)
+                (address, owner, false, url::login(url)?.2, None)
             }
         };
         Ok(Self {
@@ -96,11 +96,10 @@ impl PgSlices {
         }
         let logins = match &address {
             Address::External { url } if !rights.superuser => {
-                let url = url::Url::parse(url).context(|| "ITEST_POSTGRES_URL is no URL")?;
-                let decode = |text: &str| percent_decode(text);
+                let (user, password, database) = url::login(url)?;
                 Logins::UrlUser {
-                    user: decode(url.username()),
-                    password: decode(url.password().unwrap_or_default()),
+                    user,
+                    password,
                     database,
                 }
             }
@@ -173,17 +172,4 @@ async fn cheapen_passwords(admin: &Admin) -> Result<()> {
             .await?;
     }
     Ok(())
-}
-
-/// The database in a URL; by default it has the user's name.
-fn database_of(url: &str) -> Result<String> {
-    let url = url::Url::parse(url).context(|| "ITEST_POSTGRES_URL is no URL")?;
-    let path = url.path().trim_start_matches('/');
-    Ok(percent_decode(if path.is_empty() { url.username() } else { path }))
-}
-
-fn percent_decode(text: &str) -> String {
-    percent_encoding::percent_decode_str(text)
-        .decode_utf8_lossy()
-        .into_owned()
 }
