@@ -341,6 +341,41 @@ async fn servers_run_whatever_umask_the_tests_have() {
     guests.end_supervisors(rustix::process::Signal::TERM).await;
 }
 
+// What comes first in a process may shape it, but not the servers that all use.
+#[tokio::test]
+async fn servers_run_whatever_a_test_makes_of_its_process() {
+    let guests = Guests::new();
+    guests.pass("spoils_its_process").await;
+    guests.pass("has_a_database_and_a_cache").await;
+    let supervisors = guests.supervisors();
+    assert_eq!(supervisors.len(), 1, "one was found from both");
+    guests.end_supervisors(rustix::process::Signal::TERM).await;
+}
+
+#[test]
+#[ignore = "a guest"]
+fn spoils_its_process() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    // SAFETY: no other thread of this process looks at its environment: there is no test beside this one.
+    unsafe {
+        for name in ["TMPDIR", "HOME", "PATH", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME"] {
+            std::env::set_var(name, "/nowhere");
+        }
+        std::env::set_var("LC_ALL", "none");
+    }
+    std::env::set_current_dir("/proc").unwrap();
+    let spoil = |resource, current| {
+        let maximum = getrlimit(resource).maximum;
+        let current = Some(current);
+        setrlimit(resource, Rlimit { current, maximum }).unwrap();
+    };
+    spoil(Resource::Nofile, 64);
+    spoil(Resource::Fsize, 4096);
+    spoil(Resource::Stack, 100 << 10);
+    has_a_database_and_a_cache();
+}
+
 #[integration(postgres, redis)]
 #[ignore = "a guest"]
 async fn has_a_database_and_a_cache(db: PgPool, cache: redis::Client) -> anyhow::Result<()> {

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
+use crate::os;
 use crate::spec::{Fingerprint, FingerprintBuilder};
 
 /// The longest path of a Unix socket that every system takes (macOS: 104 with the final zero).
@@ -35,6 +36,14 @@ pub(crate) struct Home {
 impl Home {
     /// The home of the supervisor with this key, below `wanted` or the user's runtime folder.
     pub(crate) fn locate(wanted: Option<&Path>, key: &Fingerprint) -> Result<Self> {
+        let temporary = os::temporary_folder();
+        if !temporary.is_absolute() {
+            return Err(Error::new(format!(
+                "bad value `{}` for TMPDIR: it is no absolute path, and the supervisor works in another folder",
+                temporary.display()
+            ))
+            .hint("set TMPDIR to an absolute path, or unset it"));
+        }
         let base = wanted.map_or_else(default_base, Path::to_owned);
         // The key also names folders outside the base: what lies there under it must be this home's, and no other's.
         let mut within = FingerprintBuilder::new("home");
@@ -139,7 +148,11 @@ impl Home {
                 Ok(file) => file,
                 // The base folder was removed by a janitor a moment ago.
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                Err(error) => return Err(error).context(|| format!("failed to open {}", path.display())),
+                Err(error) => {
+                    return Err(error)
+                        .context(|| format!("failed to open {}", path.display()))
+                        .map_err(|error| error.hint("set ITEST_DIR to a folder in which you may create files"));
+                }
             };
             match file.try_lock() {
                 Ok(()) => {}
@@ -173,11 +186,13 @@ fn uid() -> u32 {
 
 /// `$XDG_RUNTIME_DIR/itest` where that is the user's own, else a folder of the user's in the folder for temporary files.
 fn default_base() -> PathBuf {
-    std::env::var_os("XDG_RUNTIME_DIR")
+    os::variable("XDG_RUNTIME_DIR")
         .map(PathBuf::from)
+        // By the XDG convention a relative one isn't heeded.
+        .filter(|folder| folder.is_absolute())
         .filter(|folder| fs::metadata(folder).is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == uid()))
         .map_or_else(
-            || std::env::temp_dir().join(format!("itest-{}", uid())),
+            || os::temporary_folder().join(format!("itest-{}", uid())),
             |folder| folder.join("itest"),
         )
 }

@@ -74,7 +74,7 @@ pub(crate) fn workspace_root(case: &Case) -> PathBuf {
 
 /// Who shares a supervisor: one workspace, one build of the runtime, one domain (see [`crate::service::Driver`]).
 pub(crate) fn supervisor_key(workspace: &Path, build: &str, domain: &str) -> Fingerprint {
-    let engine = std::env::var_os("DOCKER_HOST").unwrap_or_default();
+    let engine = crate::os::variable("DOCKER_HOST").unwrap_or_default();
     let mut key = FingerprintBuilder::new("supervisor");
     key.bytes(workspace.as_os_str().as_encoded_bytes())
         .text(build)

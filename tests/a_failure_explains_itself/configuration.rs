@@ -98,6 +98,50 @@ fn a_folder_for_sockets_that_will_not_do() {
 }
 
 #[test]
+fn a_variable_that_names_no_folder() {
+    for name in ["ITEST_DIR", "ITEST_DATA_DIR", "ITEST_CACHE_DIR", "ITEST_REDIS_BIN"] {
+        for value in ["", "some/where"] {
+            with(name, value).says(&[&format!("bad value `{value}` for {name}"), "an absolute path"]);
+        }
+    }
+    let own = Own::new();
+    let said = own.fault("wants_redis").with("TMPDIR", "tmp").fails();
+    said.says(&["bad value `tmp` for TMPDIR", "hint: set TMPDIR to an absolute path"]);
+}
+
+#[test]
+fn a_folder_for_kept_data_that_will_not_do() {
+    let own = Own::new();
+    let file = own.path("file");
+    fs::write(&file, "").expect("written");
+    own.fault("wants_redis")
+        .with("ITEST_CACHE_DIR", file.join("below"))
+        .fails()
+        .says(&[
+            "servers' data can't be kept in",
+            &file.display().to_string(),
+            "hint: set ITEST_CACHE_DIR to a folder",
+        ]);
+}
+
+// By its convention a relative one isn't heeded.
+#[test]
+fn a_runtime_folder_that_is_relative_or_none() {
+    for value in ["", "run"] {
+        let own = Own::new();
+        let short = tempfile::tempdir().expect("a folder");
+        own.native("wants_redis")
+            .without("ITEST_DIR")
+            .with("TMPDIR", short.path())
+            .with("XDG_RUNTIME_DIR", value)
+            .with("ITEST_REDIS_BIN", own.path("nowhere"))
+            .fails()
+            // A supervisor was found, and looked.
+            .says(&[&format!("{} is not there", own.path("nowhere").display())]);
+    }
+}
+
+#[test]
 fn a_folder_for_data_that_will_not_do() {
     let own = Own::new();
     let nowhere = own.path("nowhere");

@@ -144,6 +144,42 @@ fn a_data_folder_that_cannot_be_made() {
 }
 
 #[test]
+fn a_user_whom_the_system_does_not_know() {
+    let own = Own::new();
+    let said = "initdb: error: could not look up effective user ID 12345: user does not exist";
+    let bin = own.scripts(&[("postgres", VERSION), ("initdb", &format!("echo '{said}' >&2\nexit 1"))]);
+    let said = own.native("wants_postgres").with("ITEST_POSTGRES_BIN", bin).fails();
+    said.says(&[
+        "could not look up",
+        "hint: the user",
+        "/etc/passwd",
+        "nss_wrapper",
+        "ITEST_PROVIDER=docker",
+    ]);
+}
+
+// As OpenShift's images do it.
+#[test]
+fn a_user_is_given_a_name_by_nss_wrapper() {
+    let own = Own::new();
+    let bin = own.scripts(&[
+        ("postgres", VERSION),
+        (
+            "initdb",
+            "echo \"$LD_PRELOAD, $NSS_WRAPPER_PASSWD, $NSS_WRAPPER_GROUP\" >&2\nexit 1",
+        ),
+    ]);
+    let said = own
+        .native("wants_postgres")
+        .with("ITEST_POSTGRES_BIN", bin)
+        .with("LD_PRELOAD", "libnss_wrapper.so")
+        .with("NSS_WRAPPER_PASSWD", "/users")
+        .with("NSS_WRAPPER_GROUP", "/groups")
+        .fails();
+    said.says(&["libnss_wrapper.so, /users, /groups"]);
+}
+
+#[test]
 fn a_setting_that_the_server_does_not_know() {
     let own = Own::new();
     own.native("wants_a_setting_that_is_none").fails().says(&[

@@ -180,21 +180,19 @@ fn spawn(case: &Case, home: &Home, settings: &Settings, lock: File) -> Result<Ch
         "--nocapture",
         "--include-ignored",
     ]);
+    // PGOPTIONS and its kin are meant for the tests' connections, not for the supervisor's.
+    let inherited = os::environment()
+        .iter()
+        .filter(|(name, _)| !name.as_encoded_bytes().starts_with(b"PG"));
+    command.env_clear().envs(inherited.map(|(name, value)| (name, value)));
     command.env(SUPERVISE, settings.to_variable());
     #[cfg(feature = "docker")]
     command.envs(crate::provider::docker::environment(home));
     command.current_dir("/");
     // A build that measures coverage would leave its figures where the supervisor runs.
-    if std::env::var_os("LLVM_PROFILE_FILE").is_none() {
+    if os::variable("LLVM_PROFILE_FILE").is_none() {
         command.env("LLVM_PROFILE_FILE", "/dev/null");
     }
-    // PGOPTIONS and its kin are meant for the tests' connections, not for the supervisor's.
-    std::env::vars_os()
-        .map(|(name, _)| name)
-        .filter(|name| name.as_encoded_bytes().starts_with(b"PG"))
-        .for_each(|name| {
-            command.env_remove(name);
-        });
     // nextest takes a test whose child holds its pipes for a leaky one. Stdin brings the lock.
     command
         .stdin(lock)

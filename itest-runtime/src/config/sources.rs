@@ -1,6 +1,6 @@
 //! Where settings come from.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -64,12 +64,18 @@ fn setting(service: Option<String>, key: String, value: &toml::Value, path: &str
 pub(super) fn environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<Setting>> {
     variables
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-        .filter(|(name, value)| name.starts_with("ITEST_") && name != SUPERVISE && !value.is_empty())
+        .filter(|(name, value)| name.starts_with("ITEST_") && name != SUPERVISE && !is_unset(name, value))
         .map(|(name, value)| match value.to_str() {
             Some(value) => Setting::parse_variable(&name, value),
             None => Err(Error::new(format!("the value of {name} is no valid Unicode"))),
         })
         .collect()
+}
+
+/// An empty variable counts as unset, but not one that names a folder or a program: there something else was to stand, and what
+/// is taken instead would be a surprise.
+fn is_unset(name: &str, value: &OsStr) -> bool {
+    value.is_empty() && !name.ends_with("_DIR") && !name.ends_with("_BIN")
 }
 
 #[cfg(test)]
@@ -96,5 +102,9 @@ mod tests {
     fn an_empty_variable_counts_as_unset() {
         let set = environment([("ITEST_LINGER".into(), "".into())].into_iter()).expect("valid");
         assert!(set.is_empty());
+        for name in ["ITEST_DIR", "ITEST_DATA_DIR", "ITEST_CACHE_DIR", "ITEST_POSTGRES_BIN"] {
+            let set = environment([(name.into(), "".into())].into_iter()).expect("valid");
+            assert_eq!(set.len(), 1, "{name}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What a person reads when a test fails.
 
+pub(crate) mod machine;
+
 use std::fmt::Write;
 use std::time::Duration;
 

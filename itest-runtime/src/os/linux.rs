@@ -1,11 +1,24 @@
 //! Linux: `/proc` and `prctl`.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 /// Whether the kernel ends our children with us.
 pub(crate) const HAS_PARENT_DEATH_SIGNAL: bool = true;
+
+/// The environment as `exec` gave it: what the process sets later lies elsewhere.
+pub(super) fn first_environment() -> Option<Vec<(OsString, OsString)>> {
+    let text = fs::read("/proc/self/environ").ok().filter(|text| !text.is_empty())?;
+    let pair = |line: &[u8]| {
+        let equals = line.iter().position(|byte| *byte == b'=').filter(|at| *at > 0)?;
+        let part = |bytes| OsStr::from_bytes(bytes).to_owned();
+        Some((part(&line[..equals]), part(&line[equals + 1..])))
+    };
+    Some(text.split(|byte| *byte == 0).filter_map(pair).collect())
+}
 
 /// The fields of `/proc/PID/stat` after the command's name, which may itself contain blanks and brackets.
 fn stat(pid: u32) -> Option<String> {

@@ -12,11 +12,14 @@ mod portable;
 #[cfg(not(target_os = "linux"))]
 use portable as imp;
 
+use std::ffi::OsString;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use imp::{HAS_PARENT_DEATH_SIGNAL, boot_id, pid_namespace, users_of_segment};
@@ -83,6 +86,52 @@ pub(crate) fn own_program() -> std::io::Result<PathBuf> {
     } else {
         link.to_owned()
     })
+}
+
+/// The environment that this process was started with, whatever a test in it has made of its own since: servers and folders are
+/// everybody's.
+pub(crate) fn environment() -> &'static [(OsString, OsString)] {
+    static ENVIRONMENT: OnceLock<Vec<(OsString, OsString)>> = OnceLock::new();
+    ENVIRONMENT.get_or_init(|| imp::first_environment().unwrap_or_else(|| std::env::vars_os().collect()))
+}
+
+/// A variable of [`environment`]. An empty one is none.
+pub(crate) fn variable(name: &str) -> Option<OsString> {
+    let found = environment().iter().find(|(own, _)| own == name)?;
+    Some(found.1.clone()).filter(|value| !value.is_empty())
+}
+
+/// The folder for temporary files.
+pub(crate) fn temporary_folder() -> PathBuf {
+    variable("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
+}
+
+/// Takes back what a test may have said of its process before the supervisor was started from it, as far as it can be taken back:
+/// to what the system allows, or to what is usual.
+pub(crate) fn lift_limits() {
+    let lift = |resource, usual: u64| {
+        let limits = getrlimit(resource);
+        let wanted = limits.maximum.map_or(usual, |maximum| maximum.min(usual));
+        if limits.current.is_some_and(|current| current < wanted) {
+            let current = Some(wanted).filter(|wanted| *wanted != u64::MAX);
+            let maximum = limits.maximum;
+            if let Err(error) = setrlimit(resource, Rlimit { current, maximum }) {
+                tracing::warn!(%error, ?resource, "a limit could not be lifted");
+            }
+        }
+    };
+    for resource in [
+        Resource::As,
+        Resource::Cpu,
+        Resource::Data,
+        Resource::Fsize,
+        Resource::Nproc,
+    ] {
+        lift(resource, u64::MAX);
+    }
+    // More would make programs slow that close all there might be.
+    lift(Resource::Nofile, 65_536);
+    lift(Resource::Stack, 8 << 20);
 }
 
 /// Sends `signal` to the child when the thread that starts it ends, where the system can do that.

@@ -1,6 +1,7 @@
 //! Every other Unix: `ps` tells what `/proc` tells on Linux; where there is no parent-death signal, the janitor ends the
 //! servers.
 
+use std::ffi::OsString;
 use std::process::Command;
 
 use rustix::process::Signal;
@@ -8,6 +9,11 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// Whether the kernel ends our children with us.
 pub(crate) const HAS_PARENT_DEATH_SIGNAL: bool = false;
+
+/// Nobody tells what a process was started with.
+pub(super) fn first_environment() -> Option<Vec<(OsString, OsString)>> {
+    None
+}
 
 fn ps(column: &str, pid: u32) -> Option<String> {
     let output = Command::new("ps")

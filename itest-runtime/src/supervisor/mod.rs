@@ -32,6 +32,7 @@ use crate::case::{Case, Registered};
 use crate::error::{Context, Error, Result};
 use crate::home::Home;
 use crate::naming;
+use crate::os;
 use crate::provider::Surroundings;
 #[cfg(feature = "docker")]
 use crate::provider::docker::Docker;
@@ -69,6 +70,7 @@ pub(crate) fn take_over_if_asked(case: &Case) {
     };
     // Whatever that of the test is: servers run as another user must get through to their folders. What is private is made so.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    os::lift_limits();
     let outcome = Settings::parse(&settings).and_then(|settings| {
         let begun = settings.home().begun();
         fs::write(&begun, "").context(|| format!("failed to create {}", begun.display()))?;

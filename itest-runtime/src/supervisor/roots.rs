@@ -15,7 +15,7 @@ use super::state::StateFile;
 use crate::error::{Context, Error, Result};
 use crate::home::is_key;
 use crate::naming::random_hex;
-use crate::os::ProcessId;
+use crate::os::{self, ProcessId};
 
 /// In many CI containers `/dev/shm` has 64 MB: too little for a server's data.
 const MEMORY: &str = "/dev/shm";
@@ -273,7 +273,7 @@ pub(super) fn put_aside(root: &Path) -> PathBuf {
 
 /// Where roots lie unless a person said otherwise.
 pub(super) fn usual(key: &str) -> Vec<PathBuf> {
-    [PathBuf::from(MEMORY), std::env::temp_dir()]
+    [PathBuf::from(MEMORY), os::temporary_folder()]
         .iter()
         .map(|folder| folder.join(name(key)))
         .filter(|path| is_left(path))
@@ -282,7 +282,7 @@ pub(super) fn usual(key: &str) -> Vec<PathBuf> {
 
 /// Removes the roots in the usual places whose owners are dead, wherever those had their homes.
 pub(super) fn remove_all_orphans() {
-    for folder in [PathBuf::from(MEMORY), std::env::temp_dir()] {
+    for folder in [PathBuf::from(MEMORY), os::temporary_folder()] {
         remove_orphans(&folder);
     }
 }
@@ -313,7 +313,7 @@ fn places() -> Vec<PathBuf> {
     memory
         .map(|_| PathBuf::from(MEMORY))
         .into_iter()
-        .chain([std::env::temp_dir()])
+        .chain([os::temporary_folder()])
         .collect()
 }
 

@@ -1,14 +1,16 @@
 //! What a client tells the supervisor it starts.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::Access;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::error::{Context, Error, Result};
 use crate::home::Home;
+use crate::os;
 use crate::wire::ExeStamp;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +36,9 @@ impl Settings {
             .find(|path| path.to_str().is_none())
         {
             return Err(Error::new(format!("the path {} is no valid Unicode", path.display())));
+        }
+        if let Some(cache) = &config.cache_dir {
+            check_cache(cache)?;
         }
         Ok(Self {
             base: home.base().to_owned(),
@@ -64,15 +69,23 @@ impl Settings {
 
     /// Where prepared data is kept: by the XDG convention.
     pub(super) fn cache_dir(&self) -> PathBuf {
-        let variable = |name| {
-            std::env::var_os(name)
-                .map(PathBuf::from)
-                .filter(|path| path.is_absolute())
-        };
+        let variable = |name| os::variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
         self.cache_dir
             .clone()
             .or_else(|| variable("XDG_CACHE_HOME").map(|cache| cache.join("itest")))
             .or_else(|| variable("HOME").map(|home| home.join(".cache/itest")))
             .unwrap_or_else(|| self.base.join("cache"))
     }
+}
+
+/// What a person said is to be used, and not left out in silence.
+fn check_cache(folder: &Path) -> Result<()> {
+    let usable = || {
+        std::fs::create_dir_all(folder)?;
+        let rights = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
+        rustix::fs::access(folder, rights).map_err(std::io::Error::from)
+    };
+    usable()
+        .context(|| format!("servers' data can't be kept in {}", folder.display()))
+        .map_err(|error| error.hint("set ITEST_CACHE_DIR to a folder in which you may create files, or unset it"))
 }

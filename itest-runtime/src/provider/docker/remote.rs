@@ -4,6 +4,7 @@ use url::Url;
 
 use crate::error::{Error, Result};
 use crate::home::Home;
+use crate::os;
 
 /// Where engines listen unless the address says otherwise.
 const USUAL_SOCKET: &str = "/var/run/docker.sock";
@@ -65,7 +66,7 @@ impl Remote {
 /// What a supervisor of this home gets as its environment. Testcontainers and the compose tool speak to the one engine that
 /// `DOCKER_HOST` names, and testcontainers knows no ssh: they get a socket, to which the supervisor makes a tunnel.
 pub(crate) fn environment(home: &Home) -> Vec<(&'static str, String)> {
-    let Ok(address) = std::env::var("DOCKER_HOST") else {
+    let Some(address) = os::variable("DOCKER_HOST").and_then(|address| address.into_string().ok()) else {
         return Vec::new();
     };
     if !address.starts_with("ssh://") {

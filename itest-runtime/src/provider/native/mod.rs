@@ -235,11 +235,15 @@ fn inherit_little(command: &mut Command) {
         "LD_LIBRARY_PATH",
         "DYLD_LIBRARY_PATH",
     ];
+    /// How a user without an entry in the system's list is given one.
+    const NAMED: [&str; 3] = ["LD_PRELOAD", "NSS_WRAPPER_PASSWD", "NSS_WRAPPER_GROUP"];
     command.env_clear();
+    let named = NAMED.iter().filter(|_| os::variable("NSS_WRAPPER_PASSWD").is_some());
     command.envs(
         INHERITED
             .iter()
-            .filter_map(|name| Some((name, std::env::var_os(name)?))),
+            .chain(named)
+            .filter_map(|name| Some((name, os::variable(name)?))),
     );
 }
 

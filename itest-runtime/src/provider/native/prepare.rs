@@ -106,6 +106,13 @@ async fn run(prepare: &Prepare, server: &Found, place: &Place, user: ServerUser,
             .log("it said", said.lines().map(str::to_owned).collect());
         if is_disk_full(&said) {
             failure = failure.hint(FREE_SPACE);
+        } else if said.contains("could not look up effective user ID") {
+            failure = failure.hint(format!(
+                "the user {} has no entry in the system's list of users, and {} wants one: add one to /etc/passwd, or give it one by \
+                 nss_wrapper (LD_PRELOAD and NSS_WRAPPER_PASSWD are handed on), or take containers (ITEST_PROVIDER=docker)",
+                rustix::process::geteuid().as_raw(),
+                prepare.program
+            ));
         }
         let _ = fs::remove_dir_all(&place.data);
     }
