@@ -149,14 +149,11 @@ where
 
 /// A failure to get slices may reveal a limit of the service, too.
 fn unserved(error: Error, declared: &impl Declared) -> Box<Failure> {
-    let has_hint = error.has_hint();
     let mut failure = Box::<Failure>::from(error);
     let text = failure.diagnosis.failure.as_deref().unwrap_or_default();
     let hints = &mut failure.diagnosis.hints;
     declared.explain(text, hints);
-    if !has_hint && hints.is_empty() {
-        hints.extend(diagnosis::machine::hint(text).map(str::to_owned));
-    }
+    hints.extend(diagnosis::machine::hint(text).map(str::to_owned));
     failure
 }
 
