@@ -235,6 +235,7 @@ async fn a_deferred_constraint_that_is_violated_fails_the_test() {
     for guest in [
         "books_no_room_through_a_pool",
         "books_no_room_through_a_borrowed_connection",
+        "books_no_room_and_pauses_the_clock",
     ] {
         let said = guests.fail(guest).await;
         assert!(
@@ -252,6 +253,16 @@ async fn books_no_room_through_a_pool(db: PgPool) -> anyhow::Result<()> {
     sqlx::raw_sql("INSERT INTO bookings (room_id, guest) VALUES (77, 'Ada')")
         .execute(&db)
         .await?;
+    Ok(())
+}
+
+#[integration(postgres(migrations = "./tests/migrations", transaction))]
+#[ignore = "a guest"]
+async fn books_no_room_and_pauses_the_clock(db: PgPool) -> anyhow::Result<()> {
+    sqlx::raw_sql("INSERT INTO bookings (room_id, guest) VALUES (77, 'Ada')")
+        .execute(&db)
+        .await?;
+    tokio::time::pause();
     Ok(())
 }
 

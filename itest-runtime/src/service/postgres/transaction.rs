@@ -162,7 +162,16 @@ pub(super) async fn finish(lease: &Lease<Postgres>) -> Result<Used> {
         return Ok(Used::RolledBack);
     };
     // A test may have kept the connection, or handed it to a task that goes on: then nothing is known.
-    let acquired = crate::wall::timeout(Duration::from_millis(200), pool.acquire()).await;
+    let acquire = async {
+        loop {
+            match pool.acquire().await {
+                // sqlx waits by tokio's clock, which the test may have paused.
+                Err(sqlx::Error::PoolTimedOut) => {}
+                other => return other,
+            }
+        }
+    };
+    let acquired = crate::wall::timeout(Duration::from_millis(200), acquire).await;
     let Ok(Ok(connection)) = acquired else {
         return Ok(Used::Unknown);
     };
