@@ -104,6 +104,30 @@ programs! {
     a_granted_right_needs_another_database: rebuilt, ["GRANT INSERT ON plain TO PUBLIC"];
     a_right_that_was_taken_back_needs_another_database: rebuilt, ["REVOKE SELECT ON plain FROM PUBLIC"];
 
+    what_was_only_added_to_the_schema_is_dropped: recycled, [
+        "CREATE TABLE made (id serial PRIMARY KEY, note text DEFAULT 'x', m mood, long text)", "INSERT INTO made (note) VALUES ('x')",
+        "CREATE SCHEMA more CREATE TABLE t (id int REFERENCES public.plain, p point3) CREATE VIEW v AS SELECT * FROM t",
+        "CREATE TYPE colour AS ENUM ('red'); CREATE TYPE pair AS (a colour, b int); CREATE DOMAIN small AS int CHECK (VALUE < 9)",
+        "CREATE FUNCTION paint(colour) RETURNS setof made LANGUAGE sql AS 'SELECT * FROM made'; CREATE VIEW painted AS SELECT * FROM paint('red')",
+        "CREATE MATERIALIZED VIEW seen AS SELECT * FROM plain; CREATE INDEX ON seen (note); CREATE SEQUENCE steps",
+        "UPDATE plain SET note = note || '!'; TRUNCATE parted; INSERT INTO made (note) SELECT note FROM plain; ANALYZE made",
+        "CREATE TEMP TABLE brief (m colour); DROP TABLE more.t CASCADE; GRANT SELECT ON made TO PUBLIC; COMMENT ON TABLE made IS 'x'",
+    ];
+    an_index_that_was_added_needs_another_database: rebuilt, ["CREATE TABLE made ()", "CREATE INDEX ON columnless ((1))"];
+    a_function_that_was_replaced_needs_another_database: rebuilt, [
+        "CREATE TABLE made ()", "CREATE OR REPLACE FUNCTION quiet(text) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT true'",
+    ];
+    new_rows_of_a_large_table_are_deleted: recycled, [
+        "INSERT INTO vast SELECT g, repeat(md5(g::text), 16) FROM generate_series(5000, 5100) AS g",
+        "BEGIN", "INSERT INTO vast VALUES (4000, 'x')", "SAVEPOINT s", "INSERT INTO vast VALUES (4001, 'x')", "ROLLBACK TO SAVEPOINT s", "COMMIT",
+    ];
+    rows_of_a_large_table_that_were_rolled_back_are_no_change: recycled, [
+        "BEGIN", "INSERT INTO vast VALUES (4000, 'x')", "ROLLBACK", "BEGIN", "TRUNCATE vast", "INSERT INTO vast VALUES (1, 'x')", "ROLLBACK",
+    ];
+    a_large_table_is_filled_again: recycled, [
+        "INSERT INTO vast VALUES (4000, 'x')", "DELETE FROM vast WHERE id > 2400", "VACUUM vast", "INSERT INTO vast VALUES (4001, 'x')",
+    ];
+
     a_schema_change_needs_another_database: rebuilt, ["ALTER TABLE plain ADD COLUMN more int"];
     a_database_that_was_made_a_template_goes: rebuilt, [
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I IS_TEMPLATE true', current_database()); END $$",
@@ -128,5 +152,22 @@ fn the_second_database_of_a_template_is_recycled_like_the_first(url: Url<Postgre
         runtime.block_on(bench.check(&by_one(&[statement])))?;
     }
     assert_eq!((bench.recycled, bench.rebuilt), (2, 1));
+    Ok(())
+}
+
+/// Its pages have room, and only VACUUM tells where: nobody finds it before.
+#[integration(postgres(dedicated, settings("max_prepared_transactions = 8")))]
+fn new_rows_that_lie_among_the_templates_own_are_found(url: Url<Postgres>) -> anyhow::Result<()> {
+    let Some((runtime, mut bench)) = bench(&url)? else {
+        return Ok(());
+    };
+    for statement in [
+        "VACUUM vast",
+        "INSERT INTO vast SELECT g, repeat('x', 400) FROM generate_series(5001, 5020) AS g",
+        "INSERT INTO vast VALUES (4001, repeat('x', 400))",
+    ] {
+        runtime.block_on(bench.check(&by_one(&[statement])))?;
+    }
+    assert_eq!((bench.recycled, bench.rebuilt), (3, 0));
     Ok(())
 }

@@ -113,3 +113,8 @@ INSERT INTO checked VALUES ('a'), ('b');
 CREATE FUNCTION quiet(text) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT public.echo($1)';
 CREATE TABLE wrapped (t text CHECK (quiet(t)));
 INSERT INTO wrapped VALUES ('a');
+
+-- Large, with room in its pages.
+CREATE TABLE vast (id int PRIMARY KEY, body text);
+INSERT INTO vast SELECT g, repeat(md5(g::text), 16) FROM generate_series(1, 2500) AS g;
+DELETE FROM vast WHERE id % 100 = 7;

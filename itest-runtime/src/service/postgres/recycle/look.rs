@@ -49,11 +49,20 @@ pub(super) struct Counts {
     pub(super) deleted: u64,
     /// Of sequences alone.
     pub(super) blocks: u64,
+    /// Of large tables alone: by how much the committed rows became more or fewer, from any number on.
+    pub(super) live: i64,
+    /// Of large tables alone: how often VACUUM or ANALYZE gave `live` another number.
+    pub(super) estimated: u64,
 }
 
 impl Counts {
     pub(super) fn rows(&self) -> u64 {
         self.inserted + self.updated + self.deleted
+    }
+
+    /// Whether anything in it changed.
+    pub(super) fn is_change(&self) -> bool {
+        self.rows() + self.blocks > 0
     }
 
     /// How far they went since; none if they went back.
@@ -63,14 +72,17 @@ impl Counts {
             updated: self.updated.checked_sub(before.updated)?,
             deleted: self.deleted.checked_sub(before.deleted)?,
             blocks: self.blocks.checked_sub(before.blocks)?,
+            live: self.live - before.live,
+            estimated: self.estimated.checked_sub(before.estimated)?,
         })
     }
 
-    pub(super) fn add(&mut self, more: Self) {
-        self.inserted += more.inserted;
-        self.updated += more.updated;
-        self.deleted += more.deleted;
-        self.blocks += more.blocks;
+    /// Adds rows that were inserted and deleted in one transaction which was committed.
+    pub(super) fn add(&mut self, inserted: u64, deleted: u64) {
+        self.inserted += inserted;
+        self.deleted += deleted;
+        // The server's own number never goes below zero.
+        self.live = (self.live + inserted.cast_signed() - deleted.cast_signed()).max(0);
     }
 }
 
@@ -175,7 +187,6 @@ pub(super) async fn after_all_are_gone(
     contract: &Contract,
     lock_out: &str,
 ) -> Result<Seen> {
-    let wanted = || "failed to look at a used database";
     let deadline = Instant::now() + ENDS;
     let first = format!("{lock_out}; {LOOK}");
     let mut next = first.clone();
@@ -204,11 +215,7 @@ pub(super) async fn after_all_are_gone(
         let let_in = let_in.get_or_insert_with(|| beginning.clone());
         let_in.retain(|pid| beginning.contains(pid));
         if left == 0 && let_in.is_empty() {
-            let counts: Option<&str> = seen.try_get(0).context(wanted)?;
-            return Ok(Seen {
-                counts: read_counts(counts.unwrap_or_default())?,
-                terms: seen.try_get(1).context(wanted)?,
-            });
+            return read_seen(seen);
         }
         if Instant::now() > deadline {
             return Err(Error::new(format!(
@@ -225,7 +232,26 @@ fn pids(list: Option<&str>) -> Vec<u32> {
     pids.filter_map(|pid| pid.parse().ok()).collect()
 }
 
-/// Of each relation its object id, then rows inserted, updated and deleted, then blocks.
+/// What the statistics say once more, after what we did ourselves.
+pub(super) async fn once_more(connection: &mut PgConnection) -> Result<Seen> {
+    let row = sqlx::raw_sql("EXECUTE itest_seen").fetch_one(connection).await;
+    read_seen(&row.context(wanted)?)
+}
+
+fn read_seen(row: &PgRow) -> Result<Seen> {
+    let counts: Option<&str> = row.try_get(0).context(wanted)?;
+    Ok(Seen {
+        counts: read_counts(counts.unwrap_or_default())?,
+        terms: row.try_get(1).context(wanted)?,
+    })
+}
+
+fn wanted() -> &'static str {
+    "failed to look at a used database"
+}
+
+/// Of each relation its object id, then rows inserted, updated and deleted, then blocks; of a large table also its live rows and
+/// how often these were estimated.
 fn read_counts(text: &str) -> Result<HashMap<u32, Counts>> {
     let entries = text.split(',').filter(|entry| !entry.is_empty());
     let read = entries.map(|entry| {
@@ -244,6 +270,8 @@ fn read_counts(text: &str) -> Result<HashMap<u32, Counts>> {
             updated,
             deleted,
             blocks,
+            live: next().unwrap_or_default().cast_signed(),
+            estimated: next().unwrap_or_default(),
         };
         Ok((oid, counts))
     });

@@ -23,10 +23,12 @@ pub(super) use template::Template;
 
 use crate::error::Result;
 use look::{Counts, Seen};
-use plan::{Catalogs, Plan};
+use plan::Plan;
 
 /// The first version whose statistics can be trusted.
 pub(super) const FIRST_VERSION: i32 = 15;
+/// Dropping more than this takes longer than a clone.
+const MOST_RELATIONS: usize = 200;
 /// A relation with more dead rows than this is vacuumed.
 const DEAD: u64 = 2_000;
 
@@ -61,17 +63,21 @@ impl Baseline {
         template: &Template,
         lock_out: &str,
     ) -> Result<bool> {
-        let seen = if self.is_prepared {
+        let mut seen = if self.is_prepared {
             look::after_all_are_gone(connection, &self.contract, lock_out).await?
         } else {
             let lock_out = format!("{lock_out}; {}", look::prepare(template, &self.contract));
             look::after_all_are_gone(connection, &self.contract, &lock_out).await?
         };
         self.is_prepared = true;
-        let mut planned = plan::plan(template, &self.contract, &self.counts, &seen, None);
-        if let Plan::Look(catalogs) = &planned {
-            let catalogs: Catalogs = look::at_catalogs(connection, template, catalogs, self.contract.horizon).await?;
-            planned = plan::plan(template, &self.contract, &self.counts, &seen, Some(&catalogs));
+        let mut planned = self.plan(connection, template, &seen).await?;
+        if let Plan::Drop(relations) = &planned
+            && relations.len() <= MOST_RELATIONS
+            && restore::drop_added(connection, relations, self.contract.horizon).await?
+        {
+            // Only now is it known whether the template's schema is all that is left.
+            seen = look::once_more(connection).await?;
+            planned = self.plan(connection, template, &seen).await?;
         }
         let restoration = match planned {
             Plan::Restore(restoration) => restoration,
@@ -79,19 +85,34 @@ impl Baseline {
                 tracing::debug!(why, "a database is made anew");
                 return Ok(false);
             }
-            Plan::Look(_) => return Ok(false),
+            Plan::Look(_) | Plan::Drop(_) => return Ok(false),
         };
         let changed = self.note(&seen);
         let (horizon, own) = restore::restore(connection, template, &restoration, self.contract.horizon).await?;
         if let Some(horizon) = horizon {
             self.contract.horizon = horizon;
         }
-        for (relation, own) in own.into_iter().filter(|(_, own)| own.rows() > 0) {
-            self.counts.entry(relation).or_default().add(own);
-            *self.dead.entry(relation).or_default() += own.deleted;
+        for (relation, (inserted, deleted)) in own.into_iter().filter(|(_, rows)| *rows != (0, 0)) {
+            self.counts.entry(relation).or_default().add(inserted, deleted);
+            *self.dead.entry(relation).or_default() += deleted;
         }
         self.vacuum(connection, template, &changed).await?;
         Ok(true)
+    }
+
+    async fn plan(&self, connection: &mut PgConnection, template: &Template, seen: &Seen) -> Result<Plan> {
+        let by_counts = plan::plan(template, &self.contract, &self.counts, seen, None);
+        let Plan::Look(catalogs) = &by_counts else {
+            return Ok(by_counts);
+        };
+        let catalogs = look::at_catalogs(connection, template, catalogs, self.contract.horizon).await?;
+        Ok(plan::plan(
+            template,
+            &self.contract,
+            &self.counts,
+            seen,
+            Some(&catalogs),
+        ))
     }
 
     /// Takes what was seen for the new state of the counters. Tells what changed.

@@ -15,6 +15,8 @@ const CLASSES: &str = "pg_catalog.pg_class";
 pub(super) enum Plan {
     /// Counters alone don't tell whether these catalogs changed: rows may have come and gone.
     Look(Vec<u32>),
+    /// Nothing of the template's schema changed, but more came; these are the relations among it.
+    Drop(Vec<u32>),
     /// Why nothing less will do.
     Rebuild(String),
     Restore(Restoration),
@@ -33,6 +35,9 @@ pub(super) struct Restoration {
 pub(super) enum How {
     /// Nothing but new rows came: delete those.
     DeleteNew,
+    /// So many new rows came to a large table. Delete them where they usually are, from this page on; elsewhere, if those
+    /// aren't all.
+    DeleteLast { page: u32, rows: u64 },
     /// Delete everything, and fill it from the template's rows.
     Refill,
 }
@@ -61,7 +66,7 @@ pub(super) fn plan(
         let Some(since) = now.since(before.get(oid).copied().unwrap_or_default()) else {
             return Plan::Rebuild("change counters went back".to_owned());
         };
-        if since != Counts::default() {
+        if since.is_change() {
             changed.push((*oid, since));
         }
     }
@@ -81,12 +86,17 @@ pub(super) fn plan(
         let Some(catalogs) = catalogs else {
             return Plan::Look(suspects);
         };
+        let mut has_more = false;
         for oid in suspects {
             match verdict(template, oid, catalogs) {
                 Catalog::Unchanged => {}
+                Catalog::OnlyMore => has_more = true,
                 Catalog::OnlyStatistics => restoration.statistics.push(oid),
                 Catalog::Changed => return Plan::Rebuild(format!("{} changed", name(template, oid))),
             }
+        }
+        if has_more {
+            return Plan::Drop(added(template, catalogs).collect());
         }
         rewritten.extend(catalogs.new_classes.iter().map(|(oid, _)| *oid));
     }
@@ -101,9 +111,13 @@ pub(super) fn plan(
             Some(Kind::Table { .. }) if since.rows() > MOST_ROWS => {
                 return Plan::Rebuild(format!("too much changed in {}", name(template, *oid)));
             }
-            Some(Kind::Table { seed }) => match seed {
+            Some(Kind::Table { seed, pages }) => match seed {
                 _ if rewritten.contains(oid) => continue,
-                Seed::Rows { .. } | Seed::Unknown if since.updated + since.deleted == 0 => How::DeleteNew,
+                Seed::Rows { .. } | Seed::Unknown if since.updated + since.deleted == 0 => match delete(*since, *pages)
+                {
+                    Some(how) => how,
+                    None => continue,
+                },
                 Seed::None | Seed::Rows { .. } => How::Refill,
                 Seed::Unknown => return Plan::Rebuild(format!("the rows of {} are not kept", name(template, *oid))),
             },
@@ -113,7 +127,12 @@ pub(super) fn plan(
     }
     for oid in rewritten {
         match kind(template, oid) {
-            Some(Kind::Table { seed: Seed::Unknown } | Kind::Fixed) => {
+            Some(
+                Kind::Table {
+                    seed: Seed::Unknown, ..
+                }
+                | Kind::Fixed,
+            ) => {
                 return Plan::Rebuild(format!("{} was written anew", name(template, oid)));
             }
             Some(Kind::Table { .. }) => restoration.tables.push((oid, How::Refill)),
@@ -126,8 +145,29 @@ pub(super) fn plan(
     Plan::Restore(restoration)
 }
 
+/// How to delete the rows that were inserted, if any stayed.
+///
+/// As long as nobody deletes any and nobody estimates, the server's number of live rows grows by just as many as were committed.
+fn delete(since: Counts, pages: u32) -> Option<How> {
+    match u64::try_from(since.live) {
+        Ok(0) if pages > 0 && since.estimated == 0 => None,
+        Ok(rows) if pages > 0 && since.estimated == 0 && rows <= since.inserted => {
+            Some(How::DeleteLast { page: pages - 1, rows })
+        }
+        _ => Some(How::DeleteNew),
+    }
+}
+
+/// The relations that the template doesn't have.
+fn added(template: &Template, seen: &Catalogs) -> impl Iterator<Item = u32> {
+    let classes = seen.new_classes.iter().map(|(class, _)| *class);
+    classes.filter(|class| !template.classes.contains_key(class))
+}
+
 enum Catalog {
     Unchanged,
+    /// The template's rows are all there, and others besides.
+    OnlyMore,
     OnlyStatistics,
     Changed,
 }
@@ -146,24 +186,26 @@ fn verdict(template: &Template, oid: u32, seen: &Catalogs) -> Catalog {
             Catalog::OnlyStatistics
         };
     }
-    if *rows != expected {
-        return Catalog::Changed;
-    }
+    let mut more = *new;
     if relation.name == CLASSES {
+        // What was written anew has a new row in the place of the old one.
         let only_rewritten = seen
             .new_classes
             .iter()
-            .all(|(class, print)| template.classes.get(class) == Some(print));
-        return if only_rewritten {
-            Catalog::Unchanged
-        } else {
-            Catalog::Changed
-        };
+            .filter_map(|(class, print)| Some((template.classes.get(class)?, print)))
+            .all(|(before, now)| before == now);
+        if !only_rewritten {
+            return Catalog::Changed;
+        }
+        more = added(template, seen).count().try_into().unwrap_or(i64::MAX);
     }
-    if *new == 0 {
+    if rows - more != expected {
+        return Catalog::Changed;
+    }
+    if more == 0 {
         Catalog::Unchanged
     } else {
-        Catalog::Changed
+        Catalog::OnlyMore
     }
 }
 

@@ -37,6 +37,8 @@ pub(super) enum Kind {
     },
     Table {
         seed: Seed,
+        /// Of a large one, in how many pages its rows are.
+        pages: u32,
     },
     Sequence {
         last: i64,
@@ -58,6 +60,11 @@ pub(super) enum Seed {
     /// More than is worth being kept, or nothing that can be put back exactly.
     Unknown,
 }
+
+/// From how many bytes on a table is large: reading all of it to find a few rows takes time that matters.
+const LARGE: i64 = 1 << 20;
+/// What a page has where nobody has built the server otherwise. If somebody has, more is read than has to be.
+const PAGE: i64 = 8192;
 
 /// Columns of `pg_class` that change without any change of what a table is or holds.
 pub(super) const VOLATILE: &str =
@@ -102,7 +109,11 @@ impl Template {
                     if bytes > 0 {
                         tables.push((oid.0, bytes));
                     }
-                    Kind::Table { seed: Seed::None }
+                    let pages = if bytes < LARGE { 0 } else { bytes / PAGE };
+                    Kind::Table {
+                        seed: Seed::None,
+                        pages: u32::try_from(pages).unwrap_or_default(),
+                    }
                 }
                 _ => Kind::Fixed,
             };
@@ -116,7 +127,13 @@ impl Template {
             set(&mut relations, oid, Kind::Sequence { last, called });
         }
         for (oid, seed) in seeds::read(connection, &relations, &tables).await? {
-            set(&mut relations, oid, Kind::Table { seed });
+            if let Some(Relation {
+                kind: Kind::Table { seed: own, .. },
+                ..
+            }) = relations.get_mut(&oid)
+            {
+                *own = seed;
+            }
         }
         let classes: Vec<(Oid, i64)> = sqlx::query_as(AssertSqlSafe(format!(
             "SELECT c.oid, {} FROM pg_catalog.pg_class c",
@@ -202,13 +219,16 @@ async fn count(connection: &mut PgConnection, catalogs: &[(u32, String)]) -> Res
 }
 
 /// A schema for temporary tables stays when they are gone; it holds nothing.
-pub(super) fn but_for_temporary(catalog: &str) -> &'static str {
+pub(super) fn but_for_temporary(catalog: &str) -> String {
     if catalog == "pg_catalog.pg_namespace" {
-        r" WHERE nspname !~ '^pg_(toast_)?temp_\d+$'"
+        format!(" WHERE {IS_ORDINARY}")
     } else {
-        ""
+        String::new()
     }
 }
+
+/// The condition that a schema isn't one for temporary tables.
+pub(super) const IS_ORDINARY: &str = r"nspname !~ '^pg_(toast_)?temp_\d+$'";
 
 /// How many sequences one statement reads: the time to plan it grows with the square of their number.
 const AT_ONCE: usize = 100;
@@ -249,7 +269,7 @@ pub(super) fn set_sequences(states: &[(u32, i64, bool)]) -> String {
 
 /// Sequences have no counters of rows; whoever calls `nextval` or `setval` reads their block, which is counted.
 fn counters(relations: &HashMap<u32, Relation>) -> String {
-    let listed = |wanted: fn(&Kind) -> bool| {
+    let listed = |wanted: &dyn Fn(&Kind) -> bool| {
         let mut oids: Vec<u32> = relations
             .iter()
             .filter(|(_, of)| wanted(&of.kind))
@@ -263,14 +283,20 @@ fn counters(relations: &HashMap<u32, Relation>) -> String {
         }
         list
     };
+    let is_large = |kind: &Kind| matches!(kind, Kind::Table { pages, .. } if *pages > 0);
+    let rows = "pg_stat_get_tuples_inserted(id) AS ins, pg_stat_get_tuples_updated(id) AS upd, pg_stat_get_tuples_deleted(id) AS del";
     format!(
-        "SELECT string_agg(concat_ws(' ', r.id, r.ins, r.upd, r.del, r.blocks), ',') FROM (
-           SELECT id, pg_stat_get_tuples_inserted(id) AS ins, pg_stat_get_tuples_updated(id) AS upd,
-             pg_stat_get_tuples_deleted(id) AS del, 0 AS blocks FROM unnest('{{{rows}}}'::oid[]) AS u(id)
+        "SELECT string_agg(concat_ws(' ', r.id, r.ins, r.upd, r.del, r.blocks, r.live, r.estimated), ',') FROM (
+           SELECT id, {rows}, 0 AS blocks, NULL AS live, NULL AS estimated FROM unnest('{{{small}}}'::oid[]) AS u(id)
            UNION ALL
-           SELECT id, 0, 0, 0, pg_stat_get_blocks_fetched(id) FROM unnest('{{{sequences}}}'::oid[]) AS u(id) OFFSET 0
+           SELECT id, {rows}, 0, pg_stat_get_live_tuples(id),
+             pg_stat_get_vacuum_count(id) + pg_stat_get_autovacuum_count(id) + pg_stat_get_analyze_count(id) + pg_stat_get_autoanalyze_count(id)
+             FROM unnest('{{{large}}}'::oid[]) AS u(id)
+           UNION ALL
+           SELECT id, 0, 0, 0, pg_stat_get_blocks_fetched(id), NULL, NULL FROM unnest('{{{sequences}}}'::oid[]) AS u(id) OFFSET 0
          ) AS r WHERE r.ins + r.upd + r.del + r.blocks <> 0",
-        rows = listed(|kind| !matches!(kind, Kind::Sequence { .. })),
-        sequences = listed(|kind| matches!(kind, Kind::Sequence { .. })),
+        small = listed(&|kind| !matches!(kind, Kind::Sequence { .. }) && !is_large(kind)),
+        large = listed(&is_large),
+        sequences = listed(&|kind| matches!(kind, Kind::Sequence { .. })),
     )
 }
