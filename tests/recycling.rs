@@ -124,6 +124,15 @@ programs! {
     rows_of_a_large_table_that_were_rolled_back_are_no_change: recycled, [
         "BEGIN", "INSERT INTO vast VALUES (4000, 'x')", "ROLLBACK", "BEGIN", "TRUNCATE vast", "INSERT INTO vast VALUES (1, 'x')", "ROLLBACK",
     ];
+    changes_that_were_rolled_back_are_none: recycled, [
+        "BEGIN", "UPDATE vast SET body = 'x'", "DELETE FROM plain CASCADE", "INSERT INTO stubborn VALUES (7, 'x')", "DELETE FROM stale",
+        "ROLLBACK", "INSERT INTO vast VALUES (4000, 'x')", "BEGIN", "UPDATE vast SET body = 'y' WHERE id < 9", "SAVEPOINT s",
+        "DELETE FROM vast WHERE id < 100", "ROLLBACK TO SAVEPOINT s", "ROLLBACK",
+    ];
+    as_many_new_rows_as_old_ones_went_are_no_new_rows_alone: recycled, [
+        "INSERT INTO vast SELECT g, 'x' FROM generate_series(4000, 4009) AS g", "DELETE FROM vast WHERE id < 6",
+        "UPDATE vast SET body = 'changed' WHERE id BETWEEN 10 AND 14",
+    ];
     a_large_table_is_filled_again: recycled, [
         "INSERT INTO vast VALUES (4000, 'x')", "DELETE FROM vast WHERE id > 2400", "VACUUM vast", "INSERT INTO vast VALUES (4001, 'x')",
     ];

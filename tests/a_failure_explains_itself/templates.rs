@@ -49,6 +49,17 @@ fn a_setup_function_that_fails() {
 }
 
 #[test]
+fn an_error_of_sqlx_in_a_setup_function() {
+    let said = fault("has_a_setup_function_with_an_error_of_sqlx").fails();
+    said.says(&[
+        "the setup function `faults::ask_amiss` failed: relation \"nowhere\" does not exist",
+        "the server's log says of it:",
+        "STATEMENT:  SELECT shelf FROM nowhere",
+    ])
+    .never_says("PgDatabaseError");
+}
+
+#[test]
 fn a_setup_function_that_panics() {
     let said = fault("has_a_setup_function_that_panics").fails();
     said.says(&[

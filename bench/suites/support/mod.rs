@@ -17,8 +17,10 @@ pub(crate) async fn body(db: &PgPool) -> sqlx::Result<()> {
         Ok("read") => read(&mut db).await,
         Ok("truncate") => truncate(&mut db).await,
         Ok("ddl") => change_schema(&mut db).await,
+        Ok("insert-into-large") => change_large(&mut db, "INSERT INTO events (body) VALUES ('new')").await,
+        Ok("update-large") => change_large(&mut db, "UPDATE events SET body = 'changed' WHERE id = 7").await,
         Ok("write") | Err(_) => write(&mut db).await,
-        Ok(other) => panic!("BENCH_KIND is none of read, write, truncate and ddl: {other}"),
+        Ok(other) => panic!("BENCH_KIND is no kind of test: {other}"),
     }
 }
 
@@ -77,6 +79,15 @@ async fn change_schema(db: &mut PgConnection) -> sqlx::Result<()> {
         sqlx::query(AssertSqlSafe(sql)).execute(&mut *db).await?;
     }
     Ok(())
+}
+
+/// Changes one row of a table that is large, and looks at one.
+async fn change_large(db: &mut PgConnection, sql: &'static str) -> sqlx::Result<()> {
+    sqlx::query(sql).execute(&mut *db).await?;
+    sqlx::query("SELECT body FROM events WHERE id = 8")
+        .execute(db)
+        .await
+        .map(drop)
 }
 
 /// Hands that many names to the suite's own macro, after what else it is to be handed.

@@ -26,8 +26,6 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_secs(1);
 /// On how many servers, one after the other, a slice is asked for.
 const TRIES: usize = 3;
-/// More lines of a server's log than this don't help anybody.
-const MOST_LINES: usize = 40;
 
 type Reader = FrameReader<OwnedReadHalf, ToSupervisor>;
 type Writer = Arc<Mutex<FrameWriter<OwnedWriteHalf>>>;
@@ -323,22 +321,8 @@ fn death_or(server: &Server, error: Error) -> Error {
 
 fn diagnose(granted: &Granted) -> SliceDiagnosis {
     let server = granted.held.server();
-    let mut log = Vec::new();
-    let mut own = false;
-    for line in server.instance.log_since(granted.log_offset) {
-        // A line that begins with a blank goes on with the one before.
-        own = if line.starts_with([' ', '\t']) {
-            own
-        } else {
-            server.slices.owns_line(&granted.grant, &line)
-        };
-        if own {
-            log.push(line);
-        }
-    }
-    let log = log.split_off(log.len().saturating_sub(MOST_LINES));
     SliceDiagnosis {
-        log,
+        log: server.log_about(&granted.grant, granted.log_offset),
         death: server.death().cloned(),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -20,6 +21,8 @@ use crate::spec::{Fingerprint, Provision, Request};
 
 /// How often a starting process is tried.
 const TRY: Duration = Duration::from_millis(3);
+/// More lines of a server's log than this don't help anybody.
+const MOST_LINES: usize = 40;
 /// How often a starting container is tried: it takes longer, and asking may cost the engine something.
 const TRY_CONTAINER: Duration = Duration::from_millis(10);
 /// How long somebody else's server may refuse connections: it may be starting, too.
@@ -91,6 +94,24 @@ impl Server {
         };
         // A diagnosis that lacks a line is better than none.
         let _ = tokio::time::timeout(LOG_COMES, caught_up).await;
+    }
+
+    /// What the server's log says of a lease since `offset`.
+    pub(super) fn log_about(&self, grant: &Value, offset: u64) -> Vec<String> {
+        let mut log = Vec::new();
+        let mut own = false;
+        for line in self.instance.log_since(offset) {
+            // A line that begins with a blank goes on with the one before.
+            own = if line.starts_with([' ', '\t']) {
+                own
+            } else {
+                self.slices.owns_line(grant, &line)
+            };
+            if own {
+                log.push(line);
+            }
+        }
+        log.split_off(log.len().saturating_sub(MOST_LINES))
     }
 
     /// Waits until the server is given up, if its service has seen that it can't be used any more. Tells whether it is.

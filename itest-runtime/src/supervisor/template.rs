@@ -202,8 +202,13 @@ where
         building: Some(building),
     };
     let outcome = async {
+        let log_offset = server.instance.log_length();
         let blank = server.slices.begin_template(spec).await?;
-        build(blank).await?;
+        if let Err(error) = build(blank.clone()).await {
+            // It names the statement, which a library's error doesn't.
+            server.catch_up_with_log().await;
+            return Err(error.log("the server's log says of it", server.log_about(&blank, log_offset)));
+        }
         server.slices.seal_template(spec).await
     }
     .await;

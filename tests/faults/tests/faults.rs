@@ -43,6 +43,14 @@ async fn refuse(_db: PgPool) -> anyhow::Result<()> {
     anyhow::bail!("the librarian is on holiday")
 }
 
+#[integration(postgres(setup = ask_amiss))]
+async fn has_a_setup_function_with_an_error_of_sqlx(_db: PgPool) {}
+
+async fn ask_amiss(db: PgPool) -> sqlx::Result<()> {
+    sqlx::query("SELECT shelf FROM nowhere").execute(&db).await?;
+    Ok(())
+}
+
 #[integration(postgres(setup = panic))]
 async fn has_a_setup_function_that_panics(_db: PgPool) {}
 

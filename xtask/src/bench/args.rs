@@ -12,7 +12,7 @@ usage:
 
   --runs N      measure everything N times (5)
   --quick       measure once: to see that it works
-  --only PART   measure this part alone: `native`, `kinds`, `containers`, `soak` or `build` (all of them)
+  --only PART   measure this part alone: `native`, `kinds`, `large`, `containers`, `soak` or `build` (all of them)
   --write       put the tables into docs/performance.md; those of what was not measured stay
   --draw        measure nothing: draw the charts in docs/charts anew, from the tables of that page";
 
@@ -34,6 +34,7 @@ pub(super) struct Args {
 pub(super) enum Part {
     Native,
     Kinds,
+    Large,
     Containers,
     Soak,
     Build,
@@ -90,10 +91,11 @@ impl Part {
             Some("native") => Ok(Self::Native),
             Some("containers") => Ok(Self::Containers),
             Some("kinds") => Ok(Self::Kinds),
+            Some("large") => Ok(Self::Large),
             Some("soak") => Ok(Self::Soak),
             Some("build") => Ok(Self::Build),
             other => bail!(
-                "`--only {}` names no part of the bench; its parts are `native`, `kinds`, `containers`, `soak` and `build`",
+                "`--only {}` names no part of the bench; its parts are `native`, `kinds`, `large`, `containers`, `soak` and `build`",
                 other.unwrap_or_default()
             ),
         }

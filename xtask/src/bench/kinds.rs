@@ -17,9 +17,12 @@ pub(super) enum Kind {
     Write,
     Truncate,
     Ddl,
+    InsertIntoLarge,
+    UpdateLarge,
 }
 
 impl Kind {
+    /// Those on schemas of each size.
     pub(super) const ALL: [Self; 4] = [Self::Write, Self::Read, Self::Truncate, Self::Ddl];
 
     /// In `BENCH_KIND`, and in the page's markers.
@@ -29,6 +32,8 @@ impl Kind {
             Self::Write => "write",
             Self::Truncate => "truncate",
             Self::Ddl => "ddl",
+            Self::InsertIntoLarge => "insert-into-large",
+            Self::UpdateLarge => "update-large",
         }
     }
 
@@ -36,7 +41,7 @@ impl Kind {
     fn runners(self) -> &'static [Runner] {
         match self {
             Self::Write => &[Runner::Nextest, Runner::CargoTest],
-            Self::Read | Self::Truncate | Self::Ddl => &[Runner::Nextest],
+            Self::Read | Self::Truncate | Self::Ddl | Self::InsertIntoLarge | Self::UpdateLarge => &[Runner::Nextest],
         }
     }
 }

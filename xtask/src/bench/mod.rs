@@ -15,6 +15,7 @@ mod folder;
 mod ground;
 mod janitor;
 mod kinds;
+mod large;
 mod machine;
 mod native;
 mod page;
@@ -50,7 +51,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     }
     let mut report = Report::new(args.runs);
     let folder = Folder::create()?;
-    if [Part::Native, Part::Kinds, Part::Containers, Part::Soak]
+    if [Part::Native, Part::Kinds, Part::Large, Part::Containers, Part::Soak]
         .iter()
         .any(|part| args.has(*part))
     {
@@ -109,6 +110,9 @@ fn on_servers(args: &Args, folder: &Folder, report: &mut Report) -> Result<()> {
     drop((native, containers));
     if args.has(Part::Kinds) {
         report.kinds = Some(kinds::measure(&programs, folder, args.runs, args.pace)?);
+    }
+    if args.has(Part::Large) {
+        report.large = Some(large::measure(&programs, folder, args.runs, args.pace)?);
     }
     if args.has(Part::Soak) {
         report.soak = Some(soak::measure(&programs, folder, args.pace)?);

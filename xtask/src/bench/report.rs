@@ -3,13 +3,17 @@
 mod build;
 mod containers;
 mod kinds;
+mod large;
 mod native;
 mod soak;
 mod suites;
 mod table;
 
 use super::build::Builds;
-use super::{containers as in_containers, kinds as by_kind, native as on_processes, soak as in_the_long_run};
+use super::{
+    containers as in_containers, kinds as by_kind, large as on_large_tables, native as on_processes,
+    soak as in_the_long_run,
+};
 
 /// What was measured, and what wasn't: that is none.
 pub(super) struct Report {
@@ -17,6 +21,7 @@ pub(super) struct Report {
     pub(super) native: Option<on_processes::Figures>,
     pub(super) containers: Option<in_containers::Figures>,
     pub(super) kinds: Option<by_kind::Figures>,
+    pub(super) large: Option<on_large_tables::Figures>,
     pub(super) soak: Option<in_the_long_run::Figures>,
     pub(super) build: Option<Builds>,
 }
@@ -28,6 +33,7 @@ impl Report {
             native: None,
             containers: None,
             kinds: None,
+            large: None,
             soak: None,
             build: None,
         }
@@ -44,6 +50,9 @@ impl Report {
         }
         if let Some(figures) = &self.kinds {
             tables.extend(kinds::tables_of(figures));
+        }
+        if let Some(figures) = &self.large {
+            tables.extend(large::tables_of(figures));
         }
         if let Some(figures) = &self.soak {
             tables.push(("soak", soak::table_of(figures)));

@@ -22,15 +22,27 @@ const SLICES: &str = "itest-runtime/src/service/postgres/slices/mod.rs";
 pub(super) const MUTANTS: &[Mutant] = &[
     mutant(
         "updates are not looked at",
-        PLAN,
-        "since.updated + since.deleted == 0",
-        "since.deleted == 0",
+        LOOK,
+        "if live == known && committed <= self.inserted",
+        "if self.deleted == 0 && committed <= self.inserted + self.updated",
     ),
     mutant(
         "deletes are not looked at",
-        PLAN,
-        "since.updated + since.deleted == 0",
-        "since.updated == 0",
+        LOOK,
+        "_ if self.updated + self.deleted == 0",
+        "_ if self.updated == 0",
+    ),
+    mutant(
+        "what was committed is not looked at",
+        LOOK,
+        "Some(0) => Stayed::Nothing",
+        "Some(_) => Stayed::Nothing",
+    ),
+    mutant(
+        "what ANALYZE says is believed",
+        LOOK,
+        "self.committed.filter(|_| self.estimated == 0)",
+        "self.committed.filter(|_| true)",
     ),
     mutant(
         "sequences stay",
@@ -41,20 +53,20 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant(
         "new rows of catalogs are not looked at",
         PLAN,
-        "    if *new == 0 {\n        Catalog::Unchanged\n    } else {\n        Catalog::Changed",
-        "    if *new >= 0 {\n        Catalog::Unchanged\n    } else {\n        Catalog::Changed",
+        "let mut more = *new;",
+        "let mut more = 0;",
     ),
     mutant(
         "rows of catalogs are not counted",
         PLAN,
-        "if *rows != expected {",
-        "if *rows < 0 {",
+        "if rows - more != expected {",
+        "if false && rows - more != expected {",
     ),
     mutant(
         "rows of pg_class are not compared",
         PLAN,
-        "        return if only_rewritten {",
-        "        return if only_rewritten || true {",
+        "if !only_rewritten {",
+        "if false && !only_rewritten {",
     ),
     mutant(
         "a truncated table stays empty",
@@ -91,6 +103,18 @@ pub(super) const MUTANTS: &[Mutant] = &[
         RESTORE,
         "DELETE FROM ONLY {name}{condition}",
         "DELETE FROM {name}{condition}",
+    ),
+    mutant(
+        "new rows of a large table are looked for at its end alone",
+        RESTORE,
+        "if deleted != *rows {",
+        "if deleted > *rows {",
+    ),
+    mutant(
+        "what came to the schema is believed to be gone",
+        RECYCLE,
+        "            planned = self.plan(connection, template, &seen).await?;\n",
+        "            planned = Plan::Restore(plan::Restoration::default());\n",
     ),
     mutant(
         "rows that were put back count as new",

@@ -14,7 +14,7 @@ use futures_util::FutureExt;
 use sqlx::migrate::{MigrateError, Migration, Migrator};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
-use super::locate::locate;
+use super::locate::{self, locate};
 use super::{dialect, failed};
 use crate::error::{Context, Error, Result};
 use crate::outcome::{Outcome, Verdict};
@@ -44,7 +44,7 @@ impl Step {
         let function = move |pool| {
             let made = function(pool);
             // The tests that wait for the template are told of a panic, too.
-            let verdict = AssertUnwindSafe(async move { made.await.verdict() }).catch_unwind();
+            let verdict = AssertUnwindSafe(async move { verdict(made.await) }).catch_unwind();
             let verdict = verdict.map(|ended| ended.unwrap_or_else(|panic| Verdict::Failed(panicked(panic.as_ref()))));
             Box::pin(verdict) as Pin<Box<dyn Future<Output = Verdict> + Send>>
         };
@@ -52,6 +52,30 @@ impl Step {
             name: type_name::<F>(),
             function: Arc::new(function),
         }
+    }
+}
+
+/// What `Debug` shows of sqlx's errors is for those who know its inside.
+fn verdict<O: Outcome + 'static>(outcome: O) -> Verdict {
+    let any: &dyn Any = &outcome;
+    let error: Option<&(dyn std::error::Error + 'static)> =
+        if let Some(Err(error)) = any.downcast_ref::<Result<(), sqlx::Error>>() {
+            if let Some(said) = locate::said(error) {
+                return Verdict::Failed(said);
+            }
+            Some(error)
+        } else if let Some(Err(error)) = any.downcast_ref::<Result<(), MigrateError>>() {
+            Some(error)
+        } else if let Some(Err(error)) = any.downcast_ref::<Result<(), Box<dyn std::error::Error>>>() {
+            Some(&**error)
+        } else if let Some(Err(error)) = any.downcast_ref::<Result<(), Box<dyn std::error::Error + Send + Sync>>>() {
+            Some(&**error)
+        } else {
+            None
+        };
+    match error {
+        Some(error) => Verdict::Failed(Error::caused("", error).to_string().trim_start_matches(": ").to_owned()),
+        None => outcome.verdict(),
     }
 }
 

@@ -41,18 +41,45 @@ pub(in crate::service::postgres) struct Contract {
     pub(super) horizon: u64,
 }
 
-/// The state of one relation's counters.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// The state of one relation's counters, or by how much they went on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) inserted: u64,
     pub(super) updated: u64,
     pub(super) deleted: u64,
     /// Of sequences alone.
     pub(super) blocks: u64,
-    /// Of large tables alone: by how much the committed rows became more or fewer, from any number on.
-    pub(super) live: i64,
-    /// Of large tables alone: how often VACUUM or ANALYZE gave `live` another number.
-    pub(super) estimated: u64,
+    /// The rows that are there, in the server's opinion: it counts what is committed, from any number on. None where that isn't
+    /// known.
+    live: Option<i64>,
+    /// How much of what was inserted, updated and deleted was committed. None where that isn't known.
+    committed: Option<u64>,
+    /// How often VACUUM or ANALYZE gave the two another number.
+    estimated: u64,
+}
+
+/// Of a relation in a new database.
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            inserted: 0,
+            updated: 0,
+            deleted: 0,
+            blocks: 0,
+            live: Some(0),
+            committed: Some(0),
+            estimated: 0,
+        }
+    }
+}
+
+/// What stayed of all that was done to a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stayed {
+    Nothing,
+    /// New rows, and how many, if that is known.
+    NewRows(Option<u64>),
+    Changes,
 }
 
 impl Counts {
@@ -65,6 +92,21 @@ impl Counts {
         self.rows() + self.blocks > 0
     }
 
+    /// What of it was committed.
+    ///
+    /// Each row that is inserted makes one live row more, each that is updated none, each that is deleted one less. So if there
+    /// are as many more live rows as changes that were committed, all of these were inserted rows.
+    pub(super) fn stayed(&self) -> Stayed {
+        let known = self.committed.filter(|_| self.estimated == 0);
+        let live = self.live.and_then(|live| u64::try_from(live).ok());
+        match known {
+            Some(0) => Stayed::Nothing,
+            Some(committed) if live == known && committed <= self.inserted => Stayed::NewRows(known),
+            _ if self.updated + self.deleted == 0 => Stayed::NewRows(None),
+            _ => Stayed::Changes,
+        }
+    }
+
     /// How far they went since; none if they went back.
     pub(super) fn since(self, before: Self) -> Option<Self> {
         Some(Self {
@@ -72,17 +114,24 @@ impl Counts {
             updated: self.updated.checked_sub(before.updated)?,
             deleted: self.deleted.checked_sub(before.deleted)?,
             blocks: self.blocks.checked_sub(before.blocks)?,
-            live: self.live - before.live,
+            live: self.live.zip(before.live).map(|(now, before)| now - before),
+            // ANALYZE begins anew.
+            committed: self
+                .committed
+                .zip(before.committed)
+                .and_then(|(now, before)| now.checked_sub(before)),
             estimated: self.estimated.checked_sub(before.estimated)?,
         })
     }
 
-    /// Adds rows that were inserted and deleted in one transaction which was committed.
+    /// Adds rows that were inserted and deleted, and committed.
     pub(super) fn add(&mut self, inserted: u64, deleted: u64) {
         self.inserted += inserted;
         self.deleted += deleted;
-        // The server's own number never goes below zero.
-        self.live = (self.live + inserted.cast_signed() - deleted.cast_signed()).max(0);
+        self.committed = self.committed.map(|committed| committed + inserted + deleted);
+        // The server's own number never goes below zero. What that makes of both at once is not for us to guess.
+        let left = self.live.map(|live| (live - deleted.cast_signed()).max(0));
+        self.live = left.filter(|_| inserted == 0);
     }
 }
 
@@ -250,30 +299,27 @@ fn wanted() -> &'static str {
     "failed to look at a used database"
 }
 
-/// Of each relation its object id, then rows inserted, updated and deleted, then blocks; of a large table also its live rows and
-/// how often these were estimated.
+/// Of each relation its object id, then the numbers of [`Counts`] in their order.
 fn read_counts(text: &str) -> Result<HashMap<u32, Counts>> {
     let entries = text.split(',').filter(|entry| !entry.is_empty());
     let read = entries.map(|entry| {
-        let mut numbers = entry.split(' ').map(str::parse::<u64>);
-        let mut next = || numbers.next().and_then(Result::ok);
-        let oid = next().and_then(|oid| u32::try_from(oid).ok());
-        let (Some(oid), Some(inserted), Some(updated), Some(deleted), Some(blocks)) =
-            (oid, next(), next(), next(), next())
-        else {
-            return Err(Error::new(format!(
-                "the server told of change counters that are none: {entry}"
-            )));
+        let numbers: Vec<u64> = entry.split(' ').filter_map(|number| number.parse().ok()).collect();
+        let read = match numbers[..] {
+            [oid, inserted, updated, deleted, blocks, live, committed, estimated] => {
+                let counts = Counts {
+                    inserted,
+                    updated,
+                    deleted,
+                    blocks,
+                    live: i64::try_from(live).ok(),
+                    committed: Some(committed),
+                    estimated,
+                };
+                u32::try_from(oid).ok().map(|oid| (oid, counts))
+            }
+            _ => None,
         };
-        let counts = Counts {
-            inserted,
-            updated,
-            deleted,
-            blocks,
-            live: next().unwrap_or_default().cast_signed(),
-            estimated: next().unwrap_or_default(),
-        };
-        Ok((oid, counts))
+        read.ok_or_else(|| Error::new(format!("the server told of change counters that are none: {entry}")))
     });
     read.collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::look::{Contract, Counts, Seen};
+use super::look::{Contract, Counts, Seen, Stayed};
 use super::template::{Kind, Seed, Template};
 
 /// A lease that inserted more rows than this leaves what a clone replaces sooner.
@@ -77,6 +77,7 @@ pub(super) fn plan(
 
     let suspects: Vec<u32> = changed
         .iter()
+        .filter(|(_, since)| since.stayed() != Stayed::Nothing)
         .map(|(oid, _)| *oid)
         .filter(|oid| matches!(kind(template, *oid), Some(Kind::Catalog { .. })))
         .collect();
@@ -111,15 +112,20 @@ pub(super) fn plan(
             Some(Kind::Table { .. }) if since.rows() > MOST_ROWS => {
                 return Plan::Rebuild(format!("too much changed in {}", name(template, *oid)));
             }
-            Some(Kind::Table { seed, pages }) => match seed {
-                _ if rewritten.contains(oid) => continue,
-                Seed::Rows { .. } | Seed::Unknown if since.updated + since.deleted == 0 => match delete(*since, *pages)
-                {
-                    Some(how) => how,
-                    None => continue,
-                },
-                Seed::None | Seed::Rows { .. } => How::Refill,
-                Seed::Unknown => return Plan::Rebuild(format!("the rows of {} are not kept", name(template, *oid))),
+            Some(Kind::Table { .. }) if rewritten.contains(oid) => continue,
+            Some(_) if since.stayed() == Stayed::Nothing => continue,
+            Some(Kind::Table { seed, pages }) => match (since.stayed(), seed) {
+                (Stayed::Nothing, _) => continue,
+                (Stayed::NewRows(Some(rows)), Seed::Rows { .. } | Seed::Unknown) if *pages > 0 => {
+                    How::DeleteLast { page: pages - 1, rows }
+                }
+                (Stayed::NewRows(_), Seed::Rows { .. } | Seed::Unknown) => How::DeleteNew,
+                (Stayed::NewRows(_) | Stayed::Changes, Seed::None) | (Stayed::Changes, Seed::Rows { .. }) => {
+                    How::Refill
+                }
+                (Stayed::Changes, Seed::Unknown) => {
+                    return Plan::Rebuild(format!("the rows of {} are not kept", name(template, *oid)));
+                }
             },
             Some(Kind::Fixed) | None => return Plan::Rebuild(format!("{} changed", name(template, *oid))),
         };
@@ -143,19 +149,6 @@ pub(super) fn plan(
     }
     restoration.tables.sort_unstable_by_key(|(oid, _)| *oid);
     Plan::Restore(restoration)
-}
-
-/// How to delete the rows that were inserted, if any stayed.
-///
-/// As long as nobody deletes any and nobody estimates, the server's number of live rows grows by just as many as were committed.
-fn delete(since: Counts, pages: u32) -> Option<How> {
-    match u64::try_from(since.live) {
-        Ok(0) if pages > 0 && since.estimated == 0 => None,
-        Ok(rows) if pages > 0 && since.estimated == 0 && rows <= since.inserted => {
-            Some(How::DeleteLast { page: pages - 1, rows })
-        }
-        _ => Some(How::DeleteNew),
-    }
 }
 
 /// The relations that the template doesn't have.

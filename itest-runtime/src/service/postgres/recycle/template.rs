@@ -269,7 +269,7 @@ pub(super) fn set_sequences(states: &[(u32, i64, bool)]) -> String {
 
 /// Sequences have no counters of rows; whoever calls `nextval` or `setval` reads their block, which is counted.
 fn counters(relations: &HashMap<u32, Relation>) -> String {
-    let listed = |wanted: &dyn Fn(&Kind) -> bool| {
+    let listed = |wanted: fn(&Kind) -> bool| {
         let mut oids: Vec<u32> = relations
             .iter()
             .filter(|(_, of)| wanted(&of.kind))
@@ -283,20 +283,17 @@ fn counters(relations: &HashMap<u32, Relation>) -> String {
         }
         list
     };
-    let is_large = |kind: &Kind| matches!(kind, Kind::Table { pages, .. } if *pages > 0);
-    let rows = "pg_stat_get_tuples_inserted(id) AS ins, pg_stat_get_tuples_updated(id) AS upd, pg_stat_get_tuples_deleted(id) AS del";
     format!(
-        "SELECT string_agg(concat_ws(' ', r.id, r.ins, r.upd, r.del, r.blocks, r.live, r.estimated), ',') FROM (
-           SELECT id, {rows}, 0 AS blocks, NULL AS live, NULL AS estimated FROM unnest('{{{small}}}'::oid[]) AS u(id)
+        "SELECT string_agg(concat_ws(' ', r.id, r.ins, r.upd, r.del, r.blocks, pg_stat_get_live_tuples(r.id),
+             pg_stat_get_mod_since_analyze(r.id), pg_stat_get_vacuum_count(r.id) + pg_stat_get_autovacuum_count(r.id)
+               + pg_stat_get_analyze_count(r.id) + pg_stat_get_autoanalyze_count(r.id)), ',')
+         FROM (
+           SELECT id, pg_stat_get_tuples_inserted(id) AS ins, pg_stat_get_tuples_updated(id) AS upd,
+             pg_stat_get_tuples_deleted(id) AS del, 0 AS blocks FROM unnest('{{{rows}}}'::oid[]) AS u(id)
            UNION ALL
-           SELECT id, {rows}, 0, pg_stat_get_live_tuples(id),
-             pg_stat_get_vacuum_count(id) + pg_stat_get_autovacuum_count(id) + pg_stat_get_analyze_count(id) + pg_stat_get_autoanalyze_count(id)
-             FROM unnest('{{{large}}}'::oid[]) AS u(id)
-           UNION ALL
-           SELECT id, 0, 0, 0, pg_stat_get_blocks_fetched(id), NULL, NULL FROM unnest('{{{sequences}}}'::oid[]) AS u(id) OFFSET 0
+           SELECT id, 0, 0, 0, pg_stat_get_blocks_fetched(id) FROM unnest('{{{sequences}}}'::oid[]) AS u(id) OFFSET 0
          ) AS r WHERE r.ins + r.upd + r.del + r.blocks <> 0",
-        small = listed(&|kind| !matches!(kind, Kind::Sequence { .. }) && !is_large(kind)),
-        large = listed(&is_large),
-        sequences = listed(&|kind| matches!(kind, Kind::Sequence { .. })),
+        rows = listed(|kind| !matches!(kind, Kind::Sequence { .. })),
+        sequences = listed(|kind| matches!(kind, Kind::Sequence { .. })),
     )
 }
