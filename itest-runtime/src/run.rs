@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::Path;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -19,7 +20,7 @@ use crate::service::{TestContext, Used};
 use crate::spec::FingerprintBuilder;
 use crate::supervisor;
 use crate::wall;
-use crate::wire::ExeStamp;
+use crate::wire::{ExeStamp, SliceDiagnosis};
 
 /// Runs one annotated test: `declare` makes the builders, `body` injects the parameters and calls the user's function.
 ///
@@ -129,7 +130,9 @@ where
     let leases = declared.leases(&test, &mut grants.into_iter())?;
 
     let limit = Limit::of(case, &config);
-    let (end, used) = match run_body(body, &leases, limit).await {
+    let mut seen = None;
+    let look = async || seen = Some(sessions.diagnose().await);
+    let (end, used) = match run_body(body, &leases, limit, look).await {
         End::Passed => finish(&leases).await,
         failed @ End::Failed { .. } => (failed, Vec::new()),
     };
@@ -137,7 +140,12 @@ where
     let outcome = match end {
         End::Passed => Ok(()),
         End::Failed { message, panic } => {
-            let diagnosis = diagnose(message, panic.as_ref(), &mut sessions, &leases, keep).await;
+            let seen = match seen {
+                Some(seen) => seen,
+                None => sessions.diagnose().await,
+            };
+            let folder = keep.and(sessions.folder());
+            let diagnosis = diagnose(message, panic.as_ref(), seen, &leases, keep, folder);
             Err(Box::new(Failure { diagnosis, panic }))
         }
     };
@@ -218,19 +226,23 @@ impl Limit {
     }
 }
 
-async fn run_body<L, B>(body: &mut B, leases: &L, limit: Option<Limit>) -> End
+/// `look` is called when the time is over, while all that the body waits for is still going on.
+async fn run_body<L, B>(body: &mut B, leases: &L, limit: Option<Limit>, look: impl AsyncFnOnce()) -> End
 where
     B: AsyncFnMut(&L) -> Result<Verdict>,
 {
     let began = Instant::now();
-    let body = AssertUnwindSafe(body(leases)).catch_unwind();
+    let mut body = pin!(AssertUnwindSafe(body(leases)).catch_unwind());
     let ended = match limit {
         None => body.await,
-        Some(limit) => match wall::timeout(limit.timeout, body).await {
+        Some(limit) => match wall::timeout(limit.timeout, &mut body).await {
             // A body that blocks its thread ends before anybody can see that its time is over.
             Ok(_) if began.elapsed() > limit.timeout => return limit.passed(),
             Ok(ended) => ended,
-            Err(_) => return limit.passed(),
+            Err(_) => {
+                look().await;
+                return limit.passed();
+            }
         },
     };
     match ended {
@@ -257,20 +269,21 @@ async fn finish(leases: &impl LeaseList) -> (End, Vec<Used>) {
 }
 
 /// Collects all that is known, before the slices go.
-async fn diagnose(
+fn diagnose(
     failure: Option<String>,
     panic: Option<&Box<dyn Any + Send>>,
-    sessions: &mut Sessions,
+    seen: Result<Vec<(usize, SliceDiagnosis)>>,
     leases: &impl LeaseList,
     keep: Option<Duration>,
+    folder: Option<&Path>,
 ) -> Diagnosis {
     let mut commands = Vec::new();
-    leases.open_commands(keep.and(sessions.folder()), &mut commands);
+    leases.open_commands(folder, &mut commands);
     let mut hints = Vec::new();
     if let Some(text) = failure.as_deref().or_else(|| panic.and_then(panic_text)) {
         leases.explain(text, &mut hints);
     }
-    let (slices, unknown) = match sessions.diagnose().await {
+    let (slices, unknown) = match seen {
         Ok(slices) => (
             slices
                 .into_iter()

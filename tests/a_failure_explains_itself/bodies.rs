@@ -77,6 +77,19 @@ fn a_test_that_is_too_slow() {
 }
 
 #[test]
+fn a_test_that_waits_for_servers_says_for_what() {
+    fault("waits_for_servers").fails().says(&[
+        "the test did not end within 500ms",
+        "what postgres was still doing for this test:",
+        "`SELECT pg_sleep(60)`, for 0.",
+        "`INSERT INTO held VALUES (1)`, for 0.",
+        "waiting for a lock of a session that is idle in transaction after `LOCK TABLE held`",
+        "what redis was still doing for this test:",
+        "`BLPOP`, for ",
+    ]);
+}
+
+#[test]
 fn each_attempt_is_reported() {
     let said = fault("fails_every_time").fails();
     let said = said

@@ -172,11 +172,12 @@ fn a_user_is_given_a_name_by_nss_wrapper() {
     let said = own
         .native("wants_postgres")
         .with("ITEST_POSTGRES_BIN", bin)
-        .with("LD_PRELOAD", "libnss_wrapper.so")
+        // One that is there would be heeded.
+        .with("LD_PRELOAD", "libno_nss_wrapper.so")
         .with("NSS_WRAPPER_PASSWD", "/users")
         .with("NSS_WRAPPER_GROUP", "/groups")
         .fails();
-    said.says(&["libnss_wrapper.so, /users, /groups"]);
+    said.says(&["libno_nss_wrapper.so, /users, /groups"]);
 }
 
 #[test]

@@ -34,6 +34,12 @@ pub(crate) fn render(name: &str, attempt: &str, diagnosis: &Diagnosis) -> String
         if let Some(death) = &slice.death {
             paragraph(&mut text, &death.render());
         }
+        if !slice.busy_with.is_empty() {
+            let _ = writeln!(text, "  what {label} was still doing for this test:");
+            for line in &slice.busy_with {
+                let _ = writeln!(text, "    {line}");
+            }
+        }
         if !slice.log.is_empty() {
             let _ = writeln!(text, "  what {label} logged for this test:");
             for line in &slice.log {
@@ -78,6 +84,7 @@ mod tests {
                 "db".into(),
                 SliceDiagnosis {
                     log: vec!["ERROR: no".into()],
+                    busy_with: vec!["`SELECT 1`".into()],
                     death: None,
                 },
             )],
@@ -86,7 +93,7 @@ mod tests {
         };
         assert_eq!(
             render("a::test", "", &diagnosis),
-            "---- itest: a::test failed\n  it broke\n  what db logged for this test:\n    ERROR: no\n  hint: do this\n"
+            "---- itest: a::test failed\n  it broke\n  what db was still doing for this test:\n    `SELECT 1`\n  what db logged for this test:\n    ERROR: no\n  hint: do this\n"
         );
     }
 }

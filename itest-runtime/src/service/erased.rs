@@ -33,6 +33,7 @@ pub(crate) trait ErasedSlices: Send + Sync {
     fn kept_templates(&self) -> Vec<KeptTemplate>;
     fn leave_templates(&self) -> BoxFuture<'_, bool>;
     fn owns_line(&self, grant: &Value, line: &str) -> bool;
+    fn busy_with<'a>(&'a self, grant: &'a Value) -> BoxFuture<'a, Vec<String>>;
     fn mark_log<'a>(&'a self, mark: &'a str) -> BoxFuture<'a, bool>;
     fn lost(&self) -> BoxFuture<'_, String>;
     fn clear(&self) -> BoxFuture<'_, ()>;
@@ -110,6 +111,15 @@ where
 
     fn owns_line(&self, grant: &Value, line: &str) -> bool {
         parse(grant).is_ok_and(|grant| self.0.owns_line(&grant, line))
+    }
+
+    fn busy_with<'a>(&'a self, grant: &'a Value) -> BoxFuture<'a, Vec<String>> {
+        Box::pin(async move {
+            match parse(grant) {
+                Ok(grant) => self.0.busy_with(&grant).await,
+                Err(_) => Vec::new(),
+            }
+        })
     }
 
     fn mark_log<'a>(&'a self, mark: &'a str) -> BoxFuture<'a, bool> {

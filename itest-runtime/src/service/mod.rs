@@ -262,6 +262,13 @@ pub trait Slices: Send + Sync + 'static {
         false
     }
 
+    /// What clients of this lease have the server do at this moment, for a person: what a test that takes too long waits for. By
+    /// default nobody knows.
+    fn busy_with(&self, grant: &Self::Grant) -> impl Future<Output = Vec<String>> + Send {
+        let _ = grant;
+        async { Vec::new() }
+    }
+
     /// Has the server write `mark` to its log. Logs of containers come late; once the mark is there, all before it is. By
     /// default the server can't be made to.
     fn mark_log(&self, mark: &str) -> impl Future<Output = bool> + Send {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -131,11 +132,7 @@ impl Lease {
         loop {
             match reader.next().await {
                 Ok(Some(ToSupervisor::Diagnose)) => {
-                    for granted in &granted {
-                        granted.held.server().settle().await;
-                        granted.held.server().catch_up_with_log().await;
-                    }
-                    let diagnosis = granted.iter().map(diagnose).collect();
+                    let diagnosis = join_all(granted.iter().map(diagnose)).await;
                     send(&self.writer, &FromSupervisor::Diagnosis(diagnosis)).await;
                 }
                 Ok(Some(ToSupervisor::Close { used, keep })) => {
@@ -319,9 +316,13 @@ fn death_or(server: &Server, error: Error) -> Error {
     server.death().cloned().unwrap_or(error)
 }
 
-fn diagnose(granted: &Granted) -> SliceDiagnosis {
+async fn diagnose(granted: &Granted) -> SliceDiagnosis {
     let server = granted.held.server();
+    server.settle().await;
+    let busy_with = server.busy_with(&granted.grant).await;
+    server.catch_up_with_log().await;
     SliceDiagnosis {
+        busy_with,
         log: server.log_about(&granted.grant, granted.log_offset),
         death: server.death().cloned(),
     }

@@ -21,6 +21,8 @@ use crate::spec::{Fingerprint, Provision, Request};
 
 /// How often a starting process is tried.
 const TRY: Duration = Duration::from_millis(3);
+/// How long a server may take to tell what it is doing.
+const TELLS: Duration = Duration::from_secs(1);
 /// More lines of a server's log than this don't help anybody.
 const MOST_LINES: usize = 40;
 /// How often a starting container is tried: it takes longer, and asking may cost the engine something.
@@ -94,6 +96,15 @@ impl Server {
         };
         // A diagnosis that lacks a line is better than none.
         let _ = tokio::time::timeout(LOG_COMES, caught_up).await;
+    }
+
+    /// What the server is doing for a lease. A server that doesn't answer has said enough.
+    pub(super) async fn busy_with(&self, grant: &Value) -> Vec<String> {
+        if !self.is_usable() {
+            return Vec::new();
+        }
+        let told = tokio::time::timeout(TELLS, self.slices.busy_with(grant)).await;
+        told.unwrap_or_default()
     }
 
     /// What the server's log says of a lease since `offset`.

@@ -107,6 +107,8 @@ pub(crate) enum FromSupervisor {
 pub(crate) struct SliceDiagnosis {
     /// The lines of the server's log that are about this lease alone.
     pub(crate) log: Vec<String>,
+    /// What the server was doing for it when it failed.
+    pub(crate) busy_with: Vec<String>,
     /// How the server died, if it did while the lease was open.
     pub(crate) death: Option<Error>,
 }

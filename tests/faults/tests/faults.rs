@@ -127,6 +127,25 @@ async fn leaves_data_and_fails(db: PgPool, mut cache: ConnectionManager) -> anyh
     anyhow::bail!("somebody left something")
 }
 
+#[integration(postgres, redis, timeout = "500ms")]
+async fn waits_for_servers(db: PgPool, mut cache: ConnectionManager) -> anyhow::Result<()> {
+    sqlx::raw_sql("CREATE TABLE held (id int)").execute(&db).await?;
+    let mut holder = db.begin().await?;
+    sqlx::raw_sql("LOCK TABLE held").execute(&mut *holder).await?;
+    tokio::join!(
+        async {
+            let _ = sqlx::raw_sql("SELECT pg_sleep(60)").execute(&db).await;
+        },
+        async {
+            let _ = sqlx::raw_sql("INSERT INTO held VALUES (1)").execute(&db).await;
+        },
+        async {
+            let _: redis::RedisResult<()> = redis::cmd("BLPOP").arg("nothing").arg(60).query_async(&mut cache).await;
+        },
+    );
+    Ok(())
+}
+
 #[integration(postgres, timeout = "200ms")]
 async fn is_too_slow(_db: PgPool) {
     tokio::time::sleep(Duration::from_hours(1)).await;

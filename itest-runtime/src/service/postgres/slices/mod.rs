@@ -41,6 +41,19 @@ const CONNECTIONS: i32 = 100;
 /// The longest name that the server takes.
 const NAME_LIMIT: usize = 63;
 
+/// What sessions of a role in a database are running, and which session's lock they wait for. That one's last statement is told:
+/// the one that took the lock, or a later one.
+const BUSY_WITH: &str = r"WITH said AS (
+       SELECT pid, usename, datname, state, wait_event_type, query_start,
+         left(regexp_replace(trim(query), '\s+', ' ', 'g'), 300) AS query FROM pg_stat_activity
+     )
+     SELECT concat('`', s.query, '`, for ', round(extract(epoch FROM clock_timestamp() - s.query_start)::numeric, 1), ' s',
+       CASE WHEN s.wait_event_type = 'Lock' THEN ', waiting for a lock' END,
+       (SELECT string_agg(concat(' of a session that is ', b.state, ' after `', b.query, '`'), ' and')
+          FROM said AS b WHERE s.wait_event_type = 'Lock' AND b.pid = ANY (pg_blocking_pids(s.pid)) AND b.datname = s.datname))
+     FROM said AS s WHERE s.usename = $1 AND s.datname = $2 AND s.state = 'active' AND s.pid <> pg_backend_pid()
+     ORDER BY s.query_start LIMIT 10";
+
 /// Makes, grants and recycles databases on one server.
 #[derive(Debug)]
 pub struct PgSlices {
@@ -470,6 +483,14 @@ impl Slices for PgSlices {
             .run("failed to write to the server's log", raised)
             .await
             .is_ok()
+    }
+
+    async fn busy_with(&self, grant: &PgGrant) -> Vec<String> {
+        let told = sqlx::query_scalar(BUSY_WITH).bind(&grant.user).bind(&grant.database);
+        told.fetch_all(self.admin.pool()).await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "the server doesn't tell what it is doing");
+            Vec::new()
+        })
     }
 
     fn owns_line(&self, grant: &PgGrant, line: &str) -> bool {

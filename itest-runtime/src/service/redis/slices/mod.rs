@@ -187,6 +187,20 @@ fn is_busy(outcome: &redis::RedisResult<()>) -> bool {
     outcome.as_ref().is_err_and(|error| error.code() == Some("BUSY"))
 }
 
+/// The commands that block clients of a user in a database, out of what `CLIENT LIST` says.
+fn blocked(clients: &str, user: &str, database: u32) -> Vec<String> {
+    let of_user = (format!("user={user}"), format!("db={database}"));
+    let fields = clients.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let ours = fields.filter(|fields| fields.contains(&of_user.0.as_str()) && fields.contains(&of_user.1.as_str()));
+    ours.filter_map(|fields| {
+        let of = |name: &str| fields.iter().find_map(|field| field.strip_prefix(name));
+        let is_blocked = of("flags=").is_some_and(|flags| flags.contains('b'));
+        let command = of("cmd=").filter(|_| is_blocked)?.to_uppercase();
+        Some(format!("`{command}`, for {} s", of("idle=").unwrap_or("0")))
+    })
+    .collect()
+}
+
 /// The ids of the clients in one database, out of what `CLIENT LIST` says.
 fn clients_in(clients: &str, database: u32) -> Vec<&str> {
     let db = format!("db={database}");
@@ -271,6 +285,14 @@ impl Slices for RedisSlices {
 
     async fn lost(&self) -> String {
         self.lost.why().await
+    }
+
+    async fn busy_with(&self, grant: &RedisGrant) -> Vec<String> {
+        let clients = cmd("CLIENT")
+            .arg("LIST")
+            .query_async::<String>(&mut self.admin.clone())
+            .await;
+        blocked(&clients.unwrap_or_default(), &grant.user, grant.database)
     }
 
     async fn clear(&self) {
