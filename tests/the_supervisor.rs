@@ -36,6 +36,54 @@ async fn caches_and_stays(mut cache: MultiplexedConnection) -> anyhow::Result<()
     Ok(())
 }
 
+#[integration(redis(dedicated))]
+#[ignore = "a guest"]
+async fn leaves_a_child_that_never_became_another_program(mut cache: MultiplexedConnection) -> anyhow::Result<()> {
+    unsafe extern "C" {
+        fn fork() -> i32;
+        fn close(descriptor: i32) -> i32;
+        fn pause() -> i32;
+    }
+
+    let server: String = redis::cmd("INFO").arg("server").query_async(&mut cache).await?;
+    let pid = server
+        .lines()
+        .find_map(|line| line.strip_prefix("process_id:"))
+        .unwrap();
+    note("server", pid.trim());
+    // SAFETY: the child does nothing but system calls.
+    let child = unsafe {
+        let child = fork();
+        if child == 0 {
+            // Whoever reads what the test writes waits for their end.
+            close(1);
+            close(2);
+            loop {
+                pause();
+            }
+        }
+        child
+    };
+    note("child", child);
+    // It ends without a word, as one that is killed: the child has its connection to the supervisor.
+    std::process::exit(0);
+}
+
+#[tokio::test]
+async fn a_lease_ends_with_its_process_whatever_that_has_forked() {
+    let guests = Guests::new();
+    guests.pass("leaves_a_child_that_never_became_another_program").await;
+    let pid = |heading: &str| Pid::from_raw(guests.notes(heading)[0].parse().unwrap()).unwrap();
+    let child = pid("child");
+    assert!(test_kill_process(child).is_ok(), "the child lives");
+    wait_until("the server of the lease has ended", || {
+        test_kill_process(pid("server")).is_ok().then(|| "it runs".to_owned())
+    })
+    .await;
+    kill_process(child, Signal::KILL).unwrap();
+    guests.end_supervisors(Signal::TERM).await;
+}
+
 #[tokio::test]
 async fn one_that_stands_still_is_named_and_does_not_hold_tests_for_ever() {
     let guests = Guests::new().with("ITEST_START_TIMEOUT", "8s");
