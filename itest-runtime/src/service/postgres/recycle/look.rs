@@ -371,3 +371,58 @@ pub(super) fn is_new(horizon: u64) -> String {
     let xid = horizon & u64::from(u32::MAX);
     format!("pg_catalog.age(xmin) <= pg_catalog.age('{xid}'::xid)")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(rows: [u64; 3], live: Option<i64>, committed: Option<u64>, estimated: u64) -> Counts {
+        let [inserted, updated, deleted] = rows;
+        Counts {
+            inserted,
+            updated,
+            deleted,
+            blocks: 0,
+            live,
+            committed,
+            estimated,
+        }
+    }
+
+    #[test]
+    fn what_stayed_is_told_by_what_was_committed() {
+        for (of, stayed) in [
+            (counts([5, 4, 3], Some(0), Some(0), 0), Stayed::Nothing),
+            (counts([5, 4, 0], Some(2), Some(2), 0), Stayed::NewRows(Some(2))),
+            // Five came, and three others went.
+            (counts([5, 0, 3], Some(2), Some(8), 0), Stayed::Changes),
+            (counts([5, 1, 0], Some(5), Some(6), 0), Stayed::Changes),
+            // More live rows than came can't be.
+            (counts([1, 2, 0], Some(2), Some(2), 0), Stayed::Changes),
+            (counts([5, 1, 0], None, Some(5), 0), Stayed::Changes),
+            (counts([5, 0, 0], None, Some(5), 0), Stayed::NewRows(None)),
+            // ANALYZE sets to zero what was committed, and either makes live rows a guess.
+            (counts([5, 1, 0], Some(0), Some(0), 1), Stayed::Changes),
+            (counts([5, 0, 0], Some(0), Some(0), 1), Stayed::NewRows(None)),
+            (counts([5, 1, 0], Some(5), None, 0), Stayed::Changes),
+        ] {
+            assert_eq!(of.stayed(), stayed, "{of:?}");
+        }
+    }
+
+    #[test]
+    fn what_we_did_ourselves_is_no_change_the_next_time() {
+        let mut own = counts([7, 0, 0], Some(7), Some(7), 0);
+        own.add(0, 7);
+        let after = counts([9, 0, 7], Some(2), Some(16), 0);
+        assert_eq!(
+            after.since(own).map(|since| since.stayed()),
+            Some(Stayed::NewRows(Some(2)))
+        );
+        // It has fewer live rows, in the server's opinion, than were there: what we make of them is not known.
+        own.add(30, 30);
+        let after = counts([39, 3, 37], Some(5), Some(79), 0);
+        assert_eq!(after.since(own).map(|since| since.stayed()), Some(Stayed::Changes));
+        assert_eq!(Counts::default().since(own), None, "they went back");
+    }
+}
