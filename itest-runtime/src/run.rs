@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 
-use crate::case::{Case, Flavor};
+use crate::case::{Case, Flavor, Registered};
 use crate::client::Sessions;
 use crate::config::Config;
 use crate::diagnosis::{self, Diagnosis};
@@ -121,7 +121,7 @@ where
     B: AsyncFnMut(&D::Leases) -> Result<Verdict>,
 {
     let workspace = naming::workspace_root(case);
-    let config = Config::load(&workspace)?;
+    let config = Config::load(&workspace, || declared_services(case))?;
     let test = context_of(case, &workspace);
     let (mut sessions, grants) = match Sessions::acquire(case, &config, &workspace, &test, &declared).await {
         Ok(acquired) => acquired,
@@ -153,6 +153,17 @@ where
     drop(leases);
     sessions.close(used, keep).await;
     outcome
+}
+
+/// The names of all services that this binary's tests declare.
+fn declared_services(own: &Case) -> Vec<&'static str> {
+    let cases = inventory::iter::<Registered>.into_iter();
+    cases
+        .map(|registered| registered.0)
+        .chain([own])
+        .flat_map(|case| (case.drivers)())
+        .map(|driver| driver.name())
+        .collect()
 }
 
 /// A failure to get slices may reveal a limit of the service, too.

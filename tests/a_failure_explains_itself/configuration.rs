@@ -30,6 +30,15 @@ fn a_variable_that_is_none() {
     ]);
 }
 
+#[test]
+fn a_service_that_is_misspelt() {
+    with("ITEST_POSTGRE_URL", "postgres://me@host/db").says(&[
+        "ITEST_POSTGRE_URL is about a service `postgre`, and there is none of that name",
+        "ITEST_POSTGRES_URL",
+    ]);
+    with_file("[reddis]\nprovider = \"native\"").says(&["`[reddis] provider` in", "under [redis] in itest.toml"]);
+}
+
 /// A test in a workspace with this `itest.toml`.
 fn with_file(text: &str) -> Said {
     let own = Own::new();

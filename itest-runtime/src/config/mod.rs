@@ -2,6 +2,7 @@
 
 mod settings;
 mod sources;
+mod spelling;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -57,13 +58,15 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Config {
-    /// Reads the file and the environment.
+    /// Reads the file and the environment. `declared` tells the services that this binary has besides the built-in ones.
     ///
     /// # Errors
-    /// When a key is unknown or a value is none of those allowed; the message names all three.
-    pub(crate) fn load(workspace: &Path) -> Result<Self> {
+    /// When a key is unknown or a value is none of those allowed; the message names all three. Also when a service's name is
+    /// misspelt.
+    pub(crate) fn load(workspace: &Path, declared: impl FnOnce() -> Vec<&'static str>) -> Result<Self> {
         let mut settings = sources::file(&workspace.join("itest.toml"))?;
         settings.extend(sources::environment(std::env::vars_os())?);
+        spelling::check(&settings, declared)?;
         let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false" && value != "0");
         Self::of(&settings, in_ci)
     }
