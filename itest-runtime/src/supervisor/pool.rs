@@ -183,12 +183,16 @@ impl Pool {
     }
 
     async fn make(self: Arc<Self>) {
-        let made = match self.server.death() {
-            None => self.server.slices.make(&self.spec).await,
-            Some(death) => Err(death.clone()),
-        };
+        let made = self.made().await;
         self.arrive(made);
         self.server.make_room().await;
+    }
+
+    async fn made(&self) -> Result<AnySlice> {
+        match self.server.death() {
+            None => self.server.slices.make(&self.spec).await,
+            Some(death) => Err(death.clone()),
+        }
     }
 
     /// Something that was coming is here: it goes to the first who still waits.
@@ -213,9 +217,16 @@ impl Pool {
             Ok(Recycled::Gone) => {}
             Err(error) => tracing::warn!(%error, "a slice could not be recycled"),
         }
-        // Whoever waits is served first.
-        self.clone().make().await;
+        // Whoever waits is served first, if there is room for both.
+        if !self.server.is_scarce()
+            && let Ok(made) = self.made().await
+        {
+            self.arrive(Ok(made));
+            self.server.slices.destroy(slice).await;
+            return self.server.make_room().await;
+        }
         self.server.slices.destroy(slice).await;
+        self.make().await;
     }
 }
 
