@@ -341,6 +341,36 @@ async fn servers_run_whatever_umask_the_tests_have() {
     guests.end_supervisors(rustix::process::Signal::TERM).await;
 }
 
+#[tokio::test]
+async fn nothing_of_the_callers_variables_reaches_a_test() {
+    for (name, value) in [
+        ("PGAPPNAME", "somebody's"),
+        ("PGUSER", "nobody"),
+        ("PGPASSWORD", "wrong"),
+        ("PGDATABASE", "elsewhere"),
+        ("PGHOST", "192.0.2.1"),
+        ("PGPORT", "1"),
+        ("PGSSLMODE", "verify-full"),
+        ("PGPASSFILE", "/nowhere"),
+    ] {
+        let guests = Guests::new().with(name, value);
+        guests.pass("is_named_by_nobody").await;
+        guests.end_supervisors(rustix::process::Signal::TERM).await;
+    }
+}
+
+#[integration(postgres(migrations = "./tests/migrations"))]
+#[ignore = "a guest"]
+async fn is_named_by_nobody(db: PgPool) -> anyhow::Result<()> {
+    let (name, database): (String, String) =
+        sqlx::query_as("SELECT current_setting('application_name'), current_database()")
+            .fetch_one(&db)
+            .await?;
+    assert_eq!(name, "");
+    assert_ne!(database, "elsewhere");
+    Ok(())
+}
+
 // What comes first in a process may shape it, but not the servers that all use.
 #[tokio::test]
 async fn servers_run_whatever_a_test_makes_of_its_process() {

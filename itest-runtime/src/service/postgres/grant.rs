@@ -58,15 +58,20 @@ impl Address {
                 .socket(sockets)
                 .port(*port)
                 .ssl_mode(sqlx::postgres::PgSslMode::Disable)
-                .application_name("")
                 .username("postgres"),
             Self::Docker { host, port } => PgConnectOptions::new_without_pgpass()
                 .host(host)
                 .port(*port)
                 .ssl_mode(sqlx::postgres::PgSslMode::Disable)
-                .application_name("")
                 .username("postgres"),
             Self::External { url } => url::options(url)?,
+        };
+        let options = match self {
+            // Where it isn't set, what the database says of it counts.
+            Self::Native { .. } | Self::Docker { .. } if std::env::var_os("PGAPPNAME").is_some() => {
+                options.application_name("")
+            }
+            Self::Native { .. } | Self::Docker { .. } | Self::External { .. } => options,
         };
         let options = options.database(database);
         Ok(match user {
