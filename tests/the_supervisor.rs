@@ -36,7 +36,7 @@ async fn caches_and_stays(mut cache: MultiplexedConnection) -> anyhow::Result<()
     Ok(())
 }
 
-#[integration(redis(dedicated))]
+#[integration(redis(dedicated, native))]
 #[ignore = "a guest"]
 async fn leaves_a_child_that_never_became_another_program(mut cache: MultiplexedConnection) -> anyhow::Result<()> {
     unsafe extern "C" {
