@@ -359,7 +359,8 @@ async fn nothing_of_the_callers_variables_reaches_a_test() {
     }
 }
 
-#[integration(postgres(migrations = "./tests/migrations"))]
+// For somebody else's server they are meant.
+#[integration(postgres(migrations = "./tests/migrations", native))]
 #[ignore = "a guest"]
 async fn is_named_by_nobody(db: PgPool) -> anyhow::Result<()> {
     let (name, database): (String, String) =

@@ -113,6 +113,7 @@ programs! {
         "UPDATE plain SET note = note || '!'; TRUNCATE parted; INSERT INTO made (note) SELECT note FROM plain; ANALYZE made",
         "CREATE TEMP TABLE brief (m colour); DROP TABLE more.t CASCADE; GRANT SELECT ON made TO PUBLIC; COMMENT ON TABLE made IS 'x'",
     ];
+    what_was_counted_before_an_analyze_is_not_forgotten: recycled, ["UPDATE plain SET note = note || '!'", "vanish", "ANALYZE plain"];
     an_index_that_was_added_needs_another_database: rebuilt, ["CREATE TABLE made ()", "CREATE INDEX ON columnless ((1))"];
     a_function_that_was_replaced_needs_another_database: rebuilt, [
         "CREATE TABLE made ()", "CREATE OR REPLACE FUNCTION quiet(text) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT true'",
