@@ -49,6 +49,14 @@ pub enum Flavor {
     MultiThread,
 }
 
+impl Case {
+    /// The services that this binary's tests declare, and those of this one, which a harness may run unregistered.
+    pub(crate) fn declared(&self) -> impl Iterator<Item = Driver> {
+        let registered = inventory::iter::<Registered>.into_iter().map(|registered| registered.0);
+        registered.chain([self]).flat_map(|case| (case.drivers)())
+    }
+}
+
 /// Every annotated test of this binary.
 #[derive(Debug)]
 pub struct Registered(pub &'static Case);

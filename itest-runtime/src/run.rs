@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 
-use crate::case::{Case, Flavor, Registered};
+use crate::case::{Case, Flavor};
 use crate::client::Sessions;
 use crate::config::Config;
 use crate::diagnosis::{self, Diagnosis};
@@ -157,13 +157,7 @@ where
 
 /// The names of all services that this binary's tests declare.
 fn declared_services(own: &Case) -> Vec<&'static str> {
-    let cases = inventory::iter::<Registered>.into_iter();
-    cases
-        .map(|registered| registered.0)
-        .chain([own])
-        .flat_map(|case| (case.drivers)())
-        .map(|driver| driver.name())
-        .collect()
+    own.declared().map(|driver| driver.name()).collect()
 }
 
 /// A failure to get slices may reveal a limit of the service, too.

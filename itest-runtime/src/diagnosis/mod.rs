@@ -34,18 +34,12 @@ pub(crate) fn render(name: &str, attempt: &str, diagnosis: &Diagnosis) -> String
         if let Some(death) = &slice.death {
             paragraph(&mut text, &death.render());
         }
-        if !slice.busy_with.is_empty() {
-            let _ = writeln!(text, "  what {label} was still doing for this test:");
-            for line in &slice.busy_with {
-                let _ = writeln!(text, "    {line}");
-            }
-        }
-        if !slice.log.is_empty() {
-            let _ = writeln!(text, "  what {label} logged for this test:");
-            for line in &slice.log {
-                let _ = writeln!(text, "    {line}");
-            }
-        }
+        list(
+            &mut text,
+            &format!("what {label} was still doing for this test"),
+            &slice.busy_with,
+        );
+        list(&mut text, &format!("what {label} logged for this test"), &slice.log);
     }
     if let Some(error) = &diagnosis.unknown {
         paragraph(&mut text, &error.render());
@@ -64,6 +58,16 @@ pub(crate) fn render(name: &str, attempt: &str, diagnosis: &Diagnosis) -> String
         }
     }
     text
+}
+
+/// No lines, no title.
+fn list(text: &mut String, title: &str, lines: &[String]) {
+    if !lines.is_empty() {
+        let _ = writeln!(text, "  {title}:");
+    }
+    for line in lines {
+        let _ = writeln!(text, "    {line}");
+    }
 }
 
 fn paragraph(text: &mut String, paragraph: &str) {

@@ -28,7 +28,7 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 
-use crate::case::{Case, Registered};
+use crate::case::Case;
 use crate::error::{Context, Error, Result};
 use crate::home::Home;
 use crate::naming;
@@ -274,14 +274,9 @@ impl Supervisor {
 
 /// The built-in services, and those that this binary's tests declare.
 fn drivers(case: &Case) -> HashMap<&'static str, Driver> {
-    let registered = inventory::iter::<Registered>
-        .into_iter()
-        .flat_map(|registered| (registered.0.drivers)());
-    let own = (case.drivers)();
     crate::service::builtin_drivers()
         .into_iter()
-        .chain(registered)
-        .chain(own)
+        .chain(case.declared())
         .map(|driver| (driver.name(), driver))
         .collect()
 }

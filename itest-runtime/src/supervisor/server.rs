@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::Supervisor;
 use super::pool::Pool;
 use super::template::Templates;
+use crate::diagnosis::machine::FREE_SPACE;
 use crate::error::{Error, Result};
 use crate::naming::random_hex;
 use crate::os::ProcessId;
@@ -542,7 +543,7 @@ async fn ready(
             let full = words.iter().any(|line| line.contains("No space left"));
             let error = Error::new(format!("failed to start {name}: the server ended at once ({how})"))
                 .log("the server's last log lines", words);
-            Err(if full { error.hint("free some space, or set ITEST_DATA_DIR to a folder that has it (256 MB are plenty)") } else { error })
+            Err(if full { error.hint(FREE_SPACE) } else { error })
         }
     }
 }

@@ -7,13 +7,12 @@ use std::process::Command;
 use super::find::Found;
 use super::kept::Kept;
 use super::user::ServerUser;
+use crate::diagnosis::machine::FREE_SPACE;
 use crate::error::{Context, Error, Result};
 use crate::os::{self, Signal};
 use crate::provider::recipe::{Place, Prepare};
 use crate::spec::FingerprintBuilder;
 use crate::supervisor::Roots;
-
-const FREE_SPACE: &str = "free some space, or set ITEST_DATA_DIR to a folder that has it (256 MB are plenty)";
 
 /// Fills the data folder, with what an earlier server left if there is any; answers with the kept copy that it came from, if
 /// it came from one.

@@ -46,7 +46,7 @@ impl Admin {
         let options = options.application_name(&sign_of_life(owner));
         // The pool would try for long: the first connection says what is wrong at once.
         let first = PgConnection::connect_with(&options);
-        drop(first.await.map_err(|error| refused(&error))?);
+        drop(first.await.map_err(|error| refused(&error, is_external))?);
         let pool = pool
             .connect_with(options.clone())
             .await
@@ -230,9 +230,12 @@ pub(super) async fn end_other_sessions(own: &mut PgConnection, database: &str) -
     }
 }
 
-/// An error with a hint isn't tried again.
-fn refused(error: &sqlx::Error) -> Error {
+/// An error with a hint isn't tried again, as one of our own servers that is just starting is.
+fn refused(error: &sqlx::Error, is_external: bool) -> Error {
     let failed = Error::caused("failed to connect", error);
+    if !is_external {
+        return failed;
+    }
     let wants_tls = error
         .as_database_error()
         .is_some_and(|error| error.code().as_deref() == Some("28000") && error.message().ends_with("no encryption"));

@@ -2,6 +2,7 @@
 
 use std::any::{Any, type_name};
 use std::collections::BTreeMap;
+use std::error::Error as StdError;
 use std::fmt;
 use std::fs;
 use std::future::Future;
@@ -14,7 +15,7 @@ use futures_util::FutureExt;
 use sqlx::migrate::{MigrateError, Migration, Migrator};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
-use super::locate::{self, locate};
+use super::locate::locate;
 use super::{dialect, failed};
 use crate::error::{Context, Error, Result};
 use crate::outcome::{Outcome, Verdict};
@@ -32,7 +33,7 @@ pub(super) enum Step {
     },
 }
 
-type SetupFunction = Arc<dyn Fn(PgPool) -> Pin<Box<dyn Future<Output = Verdict> + Send>> + Send + Sync>;
+type SetupFunction = Arc<dyn Fn(PgPool) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send + Sync>;
 
 impl Step {
     pub(super) fn setup<F, R, O>(function: F) -> Self
@@ -41,41 +42,42 @@ impl Step {
         R: Future<Output = O> + Send + 'static,
         O: Outcome + 'static,
     {
+        let name = type_name::<F>();
         let function = move |pool| {
             let made = function(pool);
+            let failed = move || format!("the setup function `{name}` failed");
             // The tests that wait for the template are told of a panic, too.
-            let verdict = AssertUnwindSafe(async move { verdict(made.await) }).catch_unwind();
-            let verdict = verdict.map(|ended| ended.unwrap_or_else(|panic| Verdict::Failed(panicked(panic.as_ref()))));
-            Box::pin(verdict) as Pin<Box<dyn Future<Output = Verdict> + Send>>
+            let ended = AssertUnwindSafe(async move { result(made.await, &failed()) }).catch_unwind();
+            let ended = ended.map(move |ended| {
+                ended.unwrap_or_else(|panic| Err(Error::new(panicked(panic.as_ref())).context(failed())))
+            });
+            Box::pin(ended) as Pin<Box<dyn Future<Output = Result<()>> + Send>>
         };
         Self::Setup {
-            name: type_name::<F>(),
+            name,
             function: Arc::new(function),
         }
     }
 }
 
 /// What `Debug` shows of sqlx's errors is for those who know its inside.
-fn verdict<O: Outcome + 'static>(outcome: O) -> Verdict {
+fn result<O: Outcome + 'static>(outcome: O, wanted: &str) -> Result<()> {
     let any: &dyn Any = &outcome;
-    let error: Option<&(dyn std::error::Error + 'static)> =
-        if let Some(Err(error)) = any.downcast_ref::<Result<(), sqlx::Error>>() {
-            if let Some(said) = locate::said(error) {
-                return Verdict::Failed(said);
-            }
-            Some(error)
-        } else if let Some(Err(error)) = any.downcast_ref::<Result<(), MigrateError>>() {
-            Some(error)
-        } else if let Some(Err(error)) = any.downcast_ref::<Result<(), Box<dyn std::error::Error>>>() {
-            Some(&**error)
-        } else if let Some(Err(error)) = any.downcast_ref::<Result<(), Box<dyn std::error::Error + Send + Sync>>>() {
-            Some(&**error)
-        } else {
-            None
-        };
-    match error {
-        Some(error) => Verdict::Failed(Error::caused("", error).to_string().trim_start_matches(": ").to_owned()),
-        None => outcome.verdict(),
+    if let Some(Err(error)) = any.downcast_ref::<Result<(), sqlx::Error>>() {
+        return Err(failed(wanted, error));
+    }
+    if let Some(Err(error)) = any.downcast_ref::<Result<(), MigrateError>>() {
+        return Err(Error::caused(wanted, error));
+    }
+    if let Some(Err(error)) = any.downcast_ref::<Result<(), Box<dyn StdError>>>() {
+        return Err(Error::caused(wanted, &**error));
+    }
+    if let Some(Err(error)) = any.downcast_ref::<Result<(), Box<dyn StdError + Send + Sync>>>() {
+        return Err(Error::caused(wanted, &**error));
+    }
+    match outcome.verdict() {
+        Verdict::Passed => Ok(()),
+        Verdict::Failed(message) => Err(Error::new(message).context(wanted)),
     }
 }
 
@@ -189,11 +191,7 @@ pub(super) async fn run(steps: &[Step], test: &TestContext, pool: &PgPool, sessi
             Step::Migrations(folder) => migrate_folder(&test.package_dir.join(folder), pool).await?,
             Step::Migrator(migrator) => migrate(migrator, pool, None).await?,
             Step::Fixture(name) => load_fixture(&fixture_path(name, test)?, pool, sessions).await?,
-            Step::Setup { name, function } => {
-                if let Verdict::Failed(message) = function(pool.clone()).await {
-                    return Err(Error::new(message).context(format!("the setup function `{name}` failed")));
-                }
-            }
+            Step::Setup { function, .. } => function(pool.clone()).await?,
         }
     }
     Ok(())

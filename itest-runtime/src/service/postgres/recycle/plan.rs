@@ -113,7 +113,7 @@ pub(super) fn plan(
                 return Plan::Rebuild(format!("too much changed in {}", name(template, *oid)));
             }
             Some(Kind::Table { .. }) if rewritten.contains(oid) => continue,
-            Some(_) if since.stayed() == Stayed::Nothing => continue,
+            Some(Kind::Fixed) if since.stayed() == Stayed::Nothing => continue,
             Some(Kind::Table { seed, pages }) => match (since.stayed(), seed) {
                 (Stayed::Nothing, _) => continue,
                 (Stayed::NewRows(Some(rows)), Seed::Rows { .. } | Seed::Unknown) if *pages > 0 => {
