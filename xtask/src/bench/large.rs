@@ -6,12 +6,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::args::Pace;
-use super::figures::Samples;
 use super::folder::Folder;
-use super::ground::Ground;
-use super::kinds::Kind;
+use super::kinds::{self, Bench, Kind};
 use super::programs::Programs;
-use super::suites::{self, Runner, Suite, Times};
+use super::suites::Suite;
 
 /// Of the table, without its index.
 pub(super) const MEGABYTES: [u32; 3] = [10, 100, 1000];
@@ -26,57 +24,21 @@ pub(super) const SUITES: [(Suite, u32); 4] = [
 /// With what PostgreSQL itself adds to a row, and without the pages' own heads: 160 bytes a row.
 const ROWS_A_MEGABYTE: u32 = 6_554;
 
-#[derive(Debug, Default)]
-pub(super) struct Figures(Vec<(u32, Kind, Times)>);
-
-impl Figures {
-    fn times(&self, megabytes: u32, kind: Kind) -> Option<&Times> {
-        let mut all = self.0.iter();
-        all.find_map(|(of, what, times)| ((*of, *what) == (megabytes, kind)).then_some(times))
-    }
-
-    /// In milliseconds.
-    pub(super) fn each(&self, megabytes: u32, kind: Kind, suite: Suite) -> Samples {
-        let times = self.times(megabytes, kind);
-        times
-            .map(|times| times.each(suite, Runner::Nextest))
-            .unwrap_or_default()
-    }
-
-    pub(super) fn to_floor(&self, megabytes: u32, kind: Kind, suite: Suite) -> Samples {
-        let times = self.times(megabytes, kind);
-        times
-            .map(|times| times.to_floor(suite, Runner::Nextest))
-            .unwrap_or_default()
-    }
-}
+/// By megabytes.
+pub(super) type Figures = kinds::Figures<u32>;
 
 pub(super) fn measure(programs: &Programs, folder: &Folder, runs: usize, pace: Pace) -> Result<Figures> {
     let sizes = match pace {
         Pace::Quick => &MEGABYTES[..1],
         Pace::Full => &MEGABYTES,
     };
+    let bench = Bench { programs, folder, runs };
     let mut figures = Figures::default();
     for &megabytes in sizes {
         println!("bench: a table of {megabytes} MB");
-        let migrations = folder.join(&format!("large-schema-{megabytes}"));
-        write_migration(&migrations, megabytes)?;
-        let settings = vec![
-            ("ITEST_PROVIDER", "native".to_owned()),
-            ("BENCH_SCHEMA", migrations.display().to_string()),
-        ];
-        let ground = Ground::prepare(programs, folder.join(&format!("large-{megabytes}")), settings)?;
-        for kind in KINDS {
-            let mut times = Times::default();
-            for round in 0..=runs {
-                // The first one fills the templates.
-                if round == 1 {
-                    times = Times::default();
-                }
-                suites::round_of_kind(&ground, programs, &SUITES, kind, &[Runner::Nextest], round, &mut times)?;
-            }
-            figures.0.push((megabytes, kind, times));
-        }
+        let name = format!("large-{megabytes}");
+        let write = |folder: &Path| write_migration(folder, megabytes);
+        bench.measure(megabytes, &name, write, (&KINDS, &SUITES), &mut figures)?;
     }
     Ok(figures)
 }

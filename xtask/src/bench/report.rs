@@ -3,7 +3,6 @@
 mod build;
 mod containers;
 mod kinds;
-mod large;
 mod native;
 mod soak;
 mod suites;
@@ -52,7 +51,7 @@ impl Report {
             tables.extend(kinds::tables_of(figures));
         }
         if let Some(figures) = &self.large {
-            tables.extend(large::tables_of(figures));
+            tables.extend(kinds::large_tables_of(figures));
         }
         if let Some(figures) = &self.soak {
             tables.push(("soak", soak::table_of(figures)));
