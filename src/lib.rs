@@ -370,6 +370,7 @@
 //!
 //! impl Service for Memcached {
 //!     const NAME: &'static str = "memcached";
+//!     const CODE: &'static str = itest::code!(); // So that no test is served by yesterday's code.
 //!     type Server = Option<u32>; // What shapes the server: equal values share one.
 //!     type Slice = (); // What shapes the slice.
 //!     type Grant = (u16, String); // What a test needs to know: here the port and its prefix.
@@ -457,7 +458,8 @@
 //! ```
 //!
 //! It is configured like the others: `ITEST_MEMCACHED_BIN`, `[memcached]` in `itest.toml`. Since only the binaries that
-//! declare it know it, it gets a supervisor of its own, which one of those binaries becomes.
+//! declare it know it, it gets a supervisor of its own, which one of those binaries becomes. [`code!`] names the code: a binary
+//! built before a change of the package, or of a dependency, has another supervisor than one built after it.
 //! `tests/user_defined_service.rs` in the repository is a fuller one, with a client to inject and real recycling.
 //!
 //! # How it works
@@ -510,7 +512,7 @@
 // The attribute's expansion names this crate by `::itest`, also in its own tests.
 extern crate self as itest;
 
-pub use itest_macros::{integration, test};
+pub use itest_macros::{code, integration, test};
 pub use itest_runtime::{Context, Error, Inject, Lease, Result, Url, provider, service, spec};
 
 #[cfg(feature = "docker")]

@@ -468,3 +468,59 @@ async fn the_example_passes_on_external_servers(
     outside.stays(&before).await?;
     Ok(())
 }
+
+// Three databases are for tests; each test needs two.
+#[integration(postgres(dedicated), redis(dedicated, native, settings("databases 4")))]
+async fn tests_that_need_two_slices_of_few_follow_each_other(
+    db: PgPool,
+    postgres: Url<Postgres>,
+    redis: Url<Redis>,
+) -> anyhow::Result<()> {
+    let outside = Outside::new(db, &postgres, &redis).await?;
+    let household = || guests(&outside.postgres(), &outside.redis()).with("ITEST_LINGER", "0");
+    let one = household();
+    one.pass_together(&["needs_two_of_few"; 6]).await;
+    assert_eq!(one.notes("had two").len(), 6);
+    let said = one
+        .fail_saying(
+            "needs_four_of_few",
+            &["4 slices of redis at once", "this server has 3 at most"],
+        )
+        .await;
+    assert!(said.contains("`redis(dedicated)`"), "{said}");
+    one.end_supervisors(Signal::TERM).await;
+
+    // Each has one and waits for another's: a supervisor doesn't see what the others' tests wait for.
+    let all = [household(), household(), household()];
+    let started: Vec<_> = all
+        .iter()
+        .map(|household| household.start("needs_two_of_few"))
+        .collect();
+    for one in started {
+        let ended = Guests::end_of(one).await;
+        assert!(ended.passed, "{}", ended.said);
+    }
+    for household in &all {
+        household.end_supervisors(Signal::TERM).await;
+    }
+    Ok(())
+}
+
+#[integration(here = redis, there = redis)]
+#[ignore = "a guest"]
+async fn needs_two_of_few(here: redis::Client, there: redis::Client) -> anyhow::Result<()> {
+    let (mut here, mut there) = (
+        here.get_multiplexed_async_connection().await?,
+        there.get_multiplexed_async_connection().await?,
+    );
+    let () = here.set("k", 1).await?;
+    anyhow::ensure!(!there.exists::<_, bool>("k").await?);
+    note("had two", "of few");
+    Ok(())
+}
+
+#[integration(a = redis, b = redis, c = redis, d = redis)]
+#[ignore = "a guest"]
+async fn needs_four_of_few(a: redis::Client, b: redis::Client, c: redis::Client, d: redis::Client) {
+    drop((a, b, c, d));
+}

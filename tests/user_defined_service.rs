@@ -1,17 +1,22 @@
 //! A service that the user defined is used just like a built-in one. The service itself is `tests/memcached`.
 
 mod memcached;
+mod namesake;
 mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
+use itest::service::Service;
 use itest::{Url, integration};
 use memcached::{Client, Memcached, memcached};
+use namesake::{Namesake, Said, namesake};
 use rustix::process::Signal;
 use sqlx::PgPool;
 use support::Guests;
 use support::notes::note;
+use tokio::process::Command;
 
 #[integration(memcached(megabytes = 16), postgres)]
 #[cfg_attr(
@@ -147,5 +152,73 @@ async fn it_may_be_external(cache: &mut Client, url: Url<Memcached>) -> anyhow::
     assert_eq!(guests.notes("server"), [pid.clone(), pid]);
     guests.end_supervisors(Signal::TERM).await;
     assert!(cache.version().await?.starts_with("VERSION"), "it is still running");
+    Ok(())
+}
+
+/// Another test binary, which includes the service's module, too, but was built after a change of it.
+fn built_after_a_change(folder: &Path) -> PathBuf {
+    let stamp = Namesake::CODE.rsplit(' ').next().unwrap();
+    let other: String = stamp
+        .chars()
+        .map(|digit| if digit == '0' { '1' } else { '0' })
+        .collect();
+    let mut binary = fs::read(std::env::current_exe().unwrap()).unwrap();
+    for (old, new) in [(stamp, other.as_str()), (namesake::SAID, "said by this day's code!")] {
+        let places: Vec<usize> = binary
+            .windows(old.len())
+            .enumerate()
+            .filter(|(_, text)| *text == old.as_bytes())
+            .map(|(place, _)| place)
+            .collect();
+        assert!(!places.is_empty(), "{old} is in the binary");
+        for place in places {
+            binary[place..place + old.len()].copy_from_slice(new.as_bytes());
+        }
+    }
+    let path = folder.join("another_test");
+    fs::write(&path, binary).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+#[tokio::test]
+#[cfg_attr(
+    not(has_memcached),
+    ignore = "no memcached was found; install it, then `touch build.rs`"
+)]
+async fn no_test_is_served_by_yesterdays_code_of_a_service() {
+    let guests = Guests::new().with("ITEST_LINGER", "1m");
+    guests.pass("tells_what_is_said_beside_its_namesake").await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut changed = Command::new(built_after_a_change(folder.path()));
+    changed.args(["--exact", "tells_what_is_said_beside_its_namesake", "--include-ignored"]);
+    guests.prepare(&mut changed);
+    let ended = Guests::end_of(changed.spawn().unwrap()).await;
+    assert!(ended.passed, "{}", ended.said);
+    guests.pass("tells_what_is_said_beside_its_namesake").await;
+    assert_eq!(
+        guests.notes("said"),
+        [
+            "said by yesterday's code",
+            "said by this day's code!",
+            "said by yesterday's code"
+        ]
+    );
+    assert_eq!(
+        guests.supervisors().len(),
+        3,
+        "one for Redis, and one for each state of the code"
+    );
+    guests.end_supervisors(Signal::TERM).await;
+}
+
+#[integration(theirs = namesake, redis)]
+#[ignore = "a guest"]
+async fn tells_what_is_said_beside_its_namesake(
+    theirs: Said,
+    mut redis: redis::aio::MultiplexedConnection,
+) -> anyhow::Result<()> {
+    redis::cmd("PING").query_async::<()>(&mut redis).await?;
+    note("said", &theirs.0);
     Ok(())
 }

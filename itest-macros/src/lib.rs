@@ -5,6 +5,7 @@
 //! `expand` starts, so that expansion can't fail; all mistakes of one test are reported together.
 
 mod args;
+mod code;
 mod errors;
 mod expand;
 mod instances;
@@ -81,4 +82,18 @@ pub fn integration(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
     integration::integration(args.into(), &item.into()).into()
+}
+
+/// Names the code that it stands in, as a `&'static str`: the package, the file, and a stamp that changes with the package's
+/// sources and with each dependency that was built anew.
+///
+/// ```ignore
+/// impl Service for Memcached {
+///     const CODE: &'static str = itest::code!();
+///     // ...
+/// }
+/// ```
+#[proc_macro]
+pub fn code(input: TokenStream) -> TokenStream {
+    code::code(&input.into(), &proc_macro::Span::call_site().file()).into()
 }

@@ -21,7 +21,8 @@ pub struct Error {
     message: String,
     causes: Vec<String>,
     hint: Option<String>,
-    log: Option<Log>,
+    log: Option<Box<Log>>,
+    permanent: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,7 @@ impl Error {
             causes: Vec::new(),
             hint: None,
             log: None,
+            permanent: false,
         }
     }
 
@@ -70,6 +72,23 @@ impl Error {
         if self.has_hint() { self } else { self.hint(hint) }
     }
 
+    /// Says that waiting doesn't help: what failed so isn't tried again, as a server that is still starting is.
+    ///
+    /// ```
+    /// # use itest_runtime::Error;
+    /// let error = Error::new("the server is version 6").hint("install version 7").permanent();
+    /// assert!(error.is_permanent());
+    /// ```
+    pub fn permanent(mut self) -> Self {
+        self.permanent = true;
+        self
+    }
+
+    /// Whether waiting doesn't help.
+    pub fn is_permanent(&self) -> bool {
+        self.permanent
+    }
+
     /// What to do about it.
     pub(crate) fn remedy(&self) -> Option<&str> {
         self.hint.as_deref()
@@ -80,17 +99,17 @@ impl Error {
         self.log.as_ref().map_or(&[], |log| &log.lines)
     }
 
-    pub(crate) fn has_hint(&self) -> bool {
+    fn has_hint(&self) -> bool {
         self.hint.is_some()
     }
 
     /// Adds lines of a log under a title; no lines, no log.
     pub fn log(mut self, title: impl fmt::Display, lines: Vec<String>) -> Self {
         if !lines.is_empty() {
-            self.log = Some(Log {
+            self.log = Some(Box::new(Log {
                 title: title.to_string(),
                 lines,
-            });
+            }));
         }
         self
     }

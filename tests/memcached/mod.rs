@@ -56,6 +56,7 @@ pub(crate) struct Grant {
 
 impl Service for Memcached {
     const NAME: &'static str = "memcached";
+    const CODE: &'static str = itest::code!();
     type Server = Server;
     type Slice = ();
     type Grant = Grant;

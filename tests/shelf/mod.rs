@@ -37,6 +37,7 @@ impl Shelf {
 
 impl Service for Shelf {
     const NAME: &'static str = "shelf";
+    const CODE: &'static str = itest::code!();
     type Server = ();
     type Slice = Option<String>;
     type Grant = u64;

@@ -1,16 +1,17 @@
 //! All leases of one test: one session for each supervisor that its services belong to, usually one.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::Session;
 use crate::case::Case;
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::home::Home;
 use crate::inject::{Claimed, Declared};
 use crate::naming;
@@ -32,28 +33,21 @@ impl Sessions {
     ) -> Result<(Self, Vec<Value>)> {
         let mut claims = Vec::new();
         declared.requests(test, &|service, asked| config.provision(service, asked), &mut claims)?;
-        let groups = by_domain(&claims);
-        let leased = try_join_all(groups.into_iter().map(|(domain, indices)| {
-            let requests: Vec<_> = indices.iter().map(|index| claims[*index].request.clone()).collect();
-            async move {
-                let home = Home::locate(config.dir.as_deref(), &naming::supervisor_key(workspace, BUILD, domain))?;
-                let open = Open {
-                    build: BUILD.to_owned(),
-                    exe: ExeStamp::own().clone(),
-                    anchor: anchor(),
-                    test: test.test.clone(),
-                    requests,
-                };
-                let build = |index: usize, blank| declared.build(indices[index], test, blank);
-                let progress = |text| eprintln!("itest: {text}");
-                let (session, grants) = Session::acquire(case, config, &home, open, build, progress).await?;
-                Ok::<_, Error>((indices, session, grants))
-            }
-        }))
-        .await?;
         let mut all = vec![Value::Null; claims.len()];
         let mut sessions = Vec::new();
-        for (indices, session, grants) in leased {
+        // One after the other, and each process in the same order: nobody has what another waits for, and the other way round.
+        for (domain, indices) in by_domain(&claims) {
+            let home = Home::locate(config.dir.as_deref(), &naming::supervisor_key(workspace, BUILD, domain))?;
+            let open = Open {
+                build: BUILD.to_owned(),
+                exe: ExeStamp::own().clone(),
+                anchor: anchor(),
+                test: test.test.clone(),
+                requests: indices.iter().map(|index| claims[*index].request.clone()).collect(),
+            };
+            let build = |index: usize, blank| declared.build(indices[index], test, blank);
+            let progress = |text| eprintln!("itest: {text}");
+            let (session, grants) = Session::acquire(case, config, &home, open, build, progress).await?;
             for (index, grant) in indices.iter().zip(grants) {
                 all[*index] = grant;
             }
@@ -99,13 +93,11 @@ fn anchor() -> os::ProcessId {
     *ANCHOR.get_or_init(os::anchor)
 }
 
-fn by_domain(claims: &[Claimed]) -> Vec<(&str, Vec<usize>)> {
-    let mut groups: Vec<(&str, Vec<usize>)> = Vec::new();
+/// The services of each supervisor, in the order of their domains.
+fn by_domain(claims: &[Claimed]) -> BTreeMap<&str, Vec<usize>> {
+    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, claim) in claims.iter().enumerate() {
-        match groups.iter_mut().find(|(domain, _)| *domain == claim.domain) {
-            Some((_, indices)) => indices.push(index),
-            None => groups.push((&claim.domain, vec![index])),
-        }
+        groups.entry(&claim.domain).or_default().push(index);
     }
     groups
 }

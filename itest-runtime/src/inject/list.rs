@@ -88,8 +88,10 @@ impl<S: Service, T: Declared> Declared for (Slot<S>, T) {
     fn requests(&self, test: &TestContext, choose: Choose<'_>, into: &mut Vec<Claimed>) -> Result<()> {
         let Slot { label, service } = &self.0;
         let json = || format!("the options of `{}` have no JSON form", S::NAME);
+        let driver = Driver::of_service::<S>();
         let request = Request {
             service: S::NAME.to_owned(),
+            identity: driver.identity().to_owned(),
             label: (*label).to_owned(),
             server: serde_json::to_value(service.server(test)).context(json)?,
             slice: serde_json::to_value(service.slice(test)?).context(json)?,
@@ -99,7 +101,7 @@ impl<S: Service, T: Declared> Declared for (Slot<S>, T) {
         };
         into.push(Claimed {
             request,
-            domain: Driver::of_service::<S>().domain().to_owned(),
+            domain: driver.domain().to_owned(),
         });
         self.1.requests(test, choose, into)
     }

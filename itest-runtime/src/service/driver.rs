@@ -19,9 +19,15 @@ use crate::provider::{Endpoint, Recipe};
 #[derive(Clone)]
 pub struct Driver {
     name: &'static str,
-    domain: String,
+    identity: String,
     service: Arc<dyn ErasedService>,
 }
+
+/// The code of the services in this crate.
+pub(crate) const OWN_CODE: &str = crate::wire::BUILD;
+
+/// The domain of the built-in services.
+const CORE: &str = "core";
 
 impl Driver {
     /// The driver of the service that `builder` makes.
@@ -31,15 +37,12 @@ impl Driver {
     }
 
     pub(crate) fn of_service<S: Service>() -> Self {
-        // The crate's name is left out: a module that several test binaries include is one service.
-        let domain = match type_name::<S>().split_once("::") {
-            Some(("itest_runtime", _)) => "core".to_owned(),
-            Some((_, path)) => format!("{}@{path}", S::NAME),
-            None => S::NAME.to_owned(),
-        };
+        // The crate is part of the code's name. In a type's it is left out: a module that several test binaries include is one
+        // service.
+        let path = type_name::<S>().split_once("::").map_or("", |(_, path)| path);
         Self {
             name: S::NAME,
-            domain,
+            identity: format!("{} {path}", S::CODE),
             service: Arc::new(Erased::<S>(PhantomData)),
         }
     }
@@ -48,9 +51,18 @@ impl Driver {
         self.name
     }
 
+    /// Which service this is: another state of its code is another service, whatever the names are.
+    pub(crate) fn identity(&self) -> &str {
+        &self.identity
+    }
+
     /// Who runs this service: requests of one domain go to one supervisor.
     pub(crate) fn domain(&self) -> &str {
-        &self.domain
+        if self.identity.split(' ').next() == Some(OWN_CODE) {
+            CORE
+        } else {
+            &self.identity
+        }
     }
 
     pub(crate) fn recipe(&self, server: &Value) -> Result<Recipe> {
@@ -66,7 +78,7 @@ impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Driver")
             .field("name", &self.name)
-            .field("domain", &self.domain)
+            .field("identity", &self.identity)
             .finish_non_exhaustive()
     }
 }

@@ -17,6 +17,7 @@ pub(crate) type AnySlice = Box<dyn Any + Send + Sync>;
 
 pub(crate) trait ErasedSlices: Send + Sync {
     fn pool(&self, spec: &Value) -> Result<PoolSpec>;
+    fn limit(&self) -> Option<usize>;
     fn make<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, Result<AnySlice>>;
     fn grant<'a>(
         &'a self,
@@ -51,6 +52,10 @@ where
 {
     fn pool(&self, spec: &Value) -> Result<PoolSpec> {
         self.0.pool(&parse(spec)?)
+    }
+
+    fn limit(&self) -> Option<usize> {
+        self.0.limit()
     }
 
     fn make<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, Result<AnySlice>> {

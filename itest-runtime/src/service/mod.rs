@@ -78,6 +78,9 @@ use crate::spec::{Fingerprint, Provider};
 pub trait Service: Clone + Send + Sync + 'static {
     /// What configuration and messages call it: `postgres`, `redis`. Lower case letters and underscores.
     const NAME: &'static str;
+    /// Which code this is: `itest::code!()`. Processes share a supervisor, and servers, only for services of the same code, so
+    /// that no test is served by yesterday's.
+    const CODE: &'static str;
     /// Whether each run gets a server of its own, for one made of things that can change unseen.
     const ONCE_PER_RUN: bool = false;
     /// What shapes the server: tests whose values are equal share one.
@@ -118,7 +121,7 @@ pub trait Service: Clone + Send + Sync + 'static {
     /// Connects as a client would. The supervisor calls it until it succeeds: it is the readiness probe, too.
     ///
     /// # Errors
-    /// When the server can't be used (yet). An error with a hint is final: it isn't tried again.
+    /// When the server can't be used (yet). One that is [`Error::permanent`] isn't tried again.
     fn connect(server: &Self::Server, endpoint: &Endpoint) -> impl Future<Output = Result<Self::Slices>> + Send;
 
     /// The slice's address for any other client, with user and password.
@@ -178,6 +181,12 @@ pub trait Slices: Send + Sync + 'static {
     fn pool(&self, spec: &Self::Spec) -> Result<PoolSpec> {
         let name = serde_json::to_string(spec).context(|| "a spec has no JSON form")?;
         Ok(PoolSpec::exclusive(name))
+    }
+
+    /// How many slices this server can have at once, if there is a limit that tests may reach. A test gets all that it asks for
+    /// together; until they are free, it waits, and is told for whom.
+    fn limit(&self) -> Option<usize> {
+        None
     }
 
     /// Makes a slice.

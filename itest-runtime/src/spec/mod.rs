@@ -15,8 +15,10 @@ use crate::os::ProcessId;
 /// What one test asks of one service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Request {
-    /// The service's name: which driver understands the rest.
+    /// The service's name.
     pub(crate) service: String,
+    /// Which driver understands the rest.
+    pub(crate) identity: String,
     /// What the test calls it: the instance's name, or the service's.
     pub(crate) label: String,
     /// What shapes the server; equal values share one.
@@ -35,7 +37,7 @@ impl Request {
     /// What requests that share a server have in common. `number` sets a dedicated server apart, `anchor` those of a run.
     pub(crate) fn server_key(&self, number: u64, anchor: ProcessId) -> Fingerprint {
         let mut key = FingerprintBuilder::new("server");
-        key.text(&self.service).json(&self.server).json(&self.provision);
+        key.text(&self.identity).json(&self.server).json(&self.provision);
         if self.dedicated {
             key.text(&number.to_string());
         }
@@ -53,6 +55,7 @@ mod tests {
     fn request() -> Request {
         Request {
             service: "postgres".into(),
+            identity: "0.1.0-0123 postgres".into(),
             label: "postgres".into(),
             server: Value::Null,
             slice: Value::Null,
@@ -95,6 +98,15 @@ mod tests {
         };
         assert_ne!(dedicated.server_key(1, run(1)), dedicated.server_key(2, run(1)));
         assert_ne!(dedicated.server_key(1, run(1)), request().server_key(1, run(1)));
+    }
+
+    #[test]
+    fn the_same_name_is_not_the_same_service() {
+        let other = Request {
+            identity: "theirs 0.1.0 postgres".into(),
+            ..request()
+        };
+        assert_ne!(request().server_key(1, run(1)), other.server_key(1, run(1)));
     }
 
     #[test]

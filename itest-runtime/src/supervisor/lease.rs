@@ -13,18 +13,22 @@ use tokio::task::JoinSet;
 
 use super::Supervisor;
 use super::pool::Held;
+use super::seats::{Order, Seat};
 use super::server::{Server, Servers};
 use super::template;
 use crate::error::{Error, Result};
+use crate::naming::random_hex;
 use crate::os::ProcessId;
 use crate::service::LeaseName;
-use crate::spec::{Fingerprint, Request};
+use crate::spec::{Fingerprint, FingerprintBuilder, Request};
 use crate::wire::{BUILD, FrameReader, FrameWriter, FromSupervisor, Open, SliceDiagnosis, ToSupervisor};
 
 /// How often a test that waits hears that the supervisor lives.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How often a test's process is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long a test holds slices that another supervisor may wait for, while it waits for more.
+const GIVE_BACK: Duration = Duration::from_secs(2);
 /// On how many servers, one after the other, a slice is asked for.
 const TRIES: usize = 3;
 
@@ -104,6 +108,7 @@ struct Lease {
 struct Granted {
     held: Held,
     grant: Value,
+    _seat: Option<Arc<Seat>>,
     /// Where the server's log stood when the lease began.
     log_offset: u64,
     _dedicated: Option<Dedicated>,
@@ -162,28 +167,77 @@ impl Lease {
 
     /// All slices, or none: when one can't be had, the others go back. None, too, when the test dies meanwhile.
     async fn acquire(&self, open: &Open, reader: &mut Reader) -> Option<Vec<Granted>> {
+        let wanted: Vec<Wanted> = open
+            .requests
+            .iter()
+            .map(|request| {
+                // A test may have two instances of one service.
+                let number = self.supervisor.next_number();
+                let key = request.server_key(number, open.anchor);
+                Wanted {
+                    number,
+                    key,
+                    request: request.clone(),
+                }
+            })
+            .collect();
+        let mut granted: Vec<Option<Granted>> = wanted.iter().map(|_| None).collect();
+        loop {
+            match self.acquire_missing(open, &wanted, &mut granted, reader).await {
+                Acquired::All => return granted.into_iter().collect(),
+                Acquired::Failed => return None,
+                Acquired::Stuck => {
+                    for one in &mut granted {
+                        if one.as_ref().is_some_and(|one| one.held.server().seats.is_some())
+                            && let Some(one) = one.take()
+                        {
+                            one.held.give_back();
+                        }
+                    }
+                    tokio::time::sleep(pause_of(open)).await;
+                }
+            }
+        }
+    }
+
+    async fn acquire_missing(
+        &self,
+        open: &Open,
+        wanted: &[Wanted],
+        granted: &mut [Option<Granted>],
+        reader: &mut Reader,
+    ) -> Acquired {
+        let missing = || (0..wanted.len()).zip(wanted);
+        let order = Arc::new(Order::of(
+            missing()
+                .filter(|(index, _)| granted[*index].is_none())
+                .map(|(_, wanted)| wanted.key.clone()),
+        ));
         let mut coming = JoinSet::new();
-        for (index, request) in open.requests.iter().enumerate() {
-            // A test may have two instances of one service.
-            let number = self.supervisor.next_number();
+        for (index, wanted) in missing().filter(|(index, _)| granted[*index].is_none()) {
             let one = One {
                 index,
                 supervisor: self.supervisor.clone(),
                 writer: self.writer.clone(),
                 builds: self.builds.clone(),
-                key: request.server_key(number, open.anchor),
+                key: wanted.key.clone(),
+                order: order.clone(),
                 anchor: open.anchor,
                 test: open.test.clone(),
-                number,
+                number: wanted.number,
             };
-            let request = request.clone();
+            let request = wanted.request.clone();
             coming.spawn(async move { (index, one.acquire(&request).await) });
         }
-        let mut granted: Vec<Option<Granted>> = open.requests.iter().map(|_| None).collect();
+        let mut patience = std::pin::pin!(tokio::time::sleep(GIVE_BACK + pause_of(open)));
         let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
         loop {
+            // What the test builds just now goes on.
+            let may_give_back = granted.iter().flatten().any(|one| one.held.server().is_contested())
+                && self.builds.lock().expect("no holder panics").is_empty();
             tokio::select! {
                 _ = heartbeat.tick() => send(&self.writer, &FromSupervisor::Alive).await,
+                () = &mut patience, if may_give_back => return Acquired::Stuck,
                 message = reader.next() => match message {
                     Ok(Some(ToSupervisor::Built { index, outcome })) => {
                         let build = self.builds.lock().expect("no holder panics").remove(&index);
@@ -192,24 +246,50 @@ impl Lease {
                         }
                     }
                     Ok(Some(_)) => {}
-                    Ok(None) | Err(_) => return None,
+                    Ok(None) | Err(_) => return Acquired::Failed,
                 },
                 one = coming.join_next() => match one {
                     Some(Ok((index, Ok(one)))) => granted[index] = Some(one),
                     Some(Ok((index, Err(error)))) => {
                         send(&self.writer, &FromSupervisor::Failed { index, error }).await;
-                        return None;
+                        return Acquired::Failed;
                     }
                     Some(Err(panic)) => {
-                        let error = Error::new(format!("the supervisor made a mistake: {panic}"));
+                        let error = Error::new(format!(
+                            "the supervisor panicked: {panic}; this is a bug in itest, please report it"
+                        ));
                         send(&self.writer, &FromSupervisor::Failed { index: 0, error }).await;
-                        return None;
+                        return Acquired::Failed;
                     }
-                    None => return granted.into_iter().collect(),
+                    None => return Acquired::All,
                 },
             }
         }
     }
+}
+
+/// A request, and the server that it is for.
+struct Wanted {
+    number: u64,
+    key: Fingerprint,
+    request: Request,
+}
+
+enum Acquired {
+    All,
+    /// One of them can't be had, or nobody wants them any more.
+    Failed,
+    /// Some aren't free: perhaps they are held by a test of another supervisor, which waits for what we hold.
+    Stuck,
+}
+
+/// A second at most, which few tests have in common.
+fn pause_of(open: &Open) -> Duration {
+    let mut name = FingerprintBuilder::new("pause");
+    name.text(&open.test).json(&open.anchor).text(&random_hex(4));
+    let digits = name.finish();
+    let digits = u64::from_str_radix(digits.short(4), 16).unwrap_or_default();
+    Duration::from_millis(digits % 1000)
 }
 
 /// One request on its way to a slice.
@@ -219,6 +299,7 @@ struct One {
     writer: Writer,
     builds: Builds,
     key: Fingerprint,
+    order: Arc<Order>,
     anchor: ProcessId,
     test: String,
     /// No other slice of this supervisor has it.
@@ -271,6 +352,10 @@ impl One {
             let building = template::ensure(server, wanted, &request.slice, self.anchor, |blank| self.build(blank));
             _stays = Some(building.await?);
         }
+        let seat = self
+            .order
+            .seat(server, &self.key, &self.test, |text| self.say(text))
+            .await?;
         let log_offset = server.instance.log_length();
         let lease = LeaseName {
             test: self.test.clone(),
@@ -285,6 +370,7 @@ impl One {
         Ok(Granted {
             held,
             grant,
+            _seat: seat,
             log_offset,
             _dedicated: None,
         })

@@ -12,6 +12,7 @@ mod pool;
 mod residence;
 mod room;
 mod roots;
+mod seats;
 mod server;
 mod settings;
 mod state;
@@ -37,6 +38,7 @@ use crate::provider::Surroundings;
 #[cfg(feature = "docker")]
 use crate::provider::docker::Docker;
 use crate::service::Driver;
+use crate::spec::Request;
 use crate::wire::ExeStamp;
 use door::Door;
 use harvest::Leavings;
@@ -127,7 +129,8 @@ pub(crate) fn serve(settings: &Settings, lock: File, case: &Case, residence: Res
 struct Supervisor {
     home: Home,
     exe: ExeStamp,
-    drivers: HashMap<&'static str, Driver>,
+    /// By identity.
+    drivers: HashMap<String, Driver>,
     around: Surroundings,
     servers: Servers,
     lifetime: Lifetime,
@@ -193,11 +196,12 @@ impl Supervisor {
         })
     }
 
-    fn driver(&self, name: &str) -> Result<&Driver> {
-        self.drivers.get(name).ok_or_else(|| {
+    fn driver(&self, request: &Request) -> Result<&Driver> {
+        self.drivers.get(&request.identity).ok_or_else(|| {
             Error::new(format!(
-                "the supervisor (pid {}) knows no service `{name}`",
-                std::process::id()
+                "the supervisor (pid {}) doesn't know the service `{}` of this test's code",
+                std::process::id(),
+                request.service
             ))
             .hint("it runs an older build of the tests: wait until it ends, or end it, and run the tests again")
         })
@@ -273,10 +277,10 @@ impl Supervisor {
 }
 
 /// The built-in services, and those that this binary's tests declare.
-fn drivers(case: &Case) -> HashMap<&'static str, Driver> {
+fn drivers(case: &Case) -> HashMap<String, Driver> {
     crate::service::builtin_drivers()
         .into_iter()
         .chain(case.declared())
-        .map(|driver| (driver.name(), driver))
+        .map(|driver| (driver.identity().to_owned(), driver))
         .collect()
 }

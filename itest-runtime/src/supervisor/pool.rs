@@ -6,8 +6,8 @@
 //! there are, and who runs one test shall not pay for sixteen slices.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::sync::{OnceCell, oneshot};
@@ -19,6 +19,9 @@ use crate::spec::Fingerprint;
 
 /// More slices than tests.
 const SPARE: usize = 1;
+
+/// How long a slice that others may need waits for the next test.
+const IDLE: Duration = Duration::from_secs(1);
 
 pub(super) struct Pool {
     server: Arc<Server>,
@@ -123,6 +126,7 @@ impl Pool {
                 slice: None,
                 used: Used::Unknown,
                 last: false,
+                is_given_back: false,
             },
             grant,
         ))
@@ -160,6 +164,7 @@ impl Pool {
             slice: Some(slice),
             used: Used::Unknown,
             last: false,
+            is_given_back: false,
         }
     }
 
@@ -170,7 +175,10 @@ impl Pool {
         let is_first = !state.is_second;
         state.is_second = true;
         let is_wanted = !is_first && !state.is_stocking && state.is_short() && state.waiting.is_empty();
-        if !is_wanted || self.server.is_scarce() {
+        let most = self.server.seats.as_ref().map_or(usize::MAX, |seats| seats.most());
+        // Whoever needs many at once gets none of those that lie idle elsewhere.
+        let is_rare = state.held + state.ready.len() + state.coming >= most / 2;
+        if !is_wanted || is_rare || self.server.is_scarce() {
             return;
         }
         state.is_stocking = true;
@@ -196,7 +204,7 @@ impl Pool {
     }
 
     /// Something that was coming is here: it goes to the first who still waits.
-    fn arrive(&self, mut made: Result<AnySlice>) {
+    fn arrive(self: &Arc<Self>, mut made: Result<AnySlice>) {
         let mut state = self.state();
         state.coming -= 1;
         while let Some(waiting) = state.waiting.pop_front() {
@@ -206,8 +214,26 @@ impl Pool {
             }
         }
         match made {
-            Ok(slice) => state.ready.push(slice),
+            Ok(slice) => {
+                state.ready.push(slice);
+                drop(state);
+                if self.server.is_contested() {
+                    tokio::spawn(Self::let_go(Arc::downgrade(self)));
+                }
+            }
             Err(error) => tracing::warn!(%error, "a slice that nobody waited for could not be made"),
+        }
+    }
+
+    /// Gives a slice back that nobody here has wanted for a while, where others may.
+    async fn let_go(pool: Weak<Self>) {
+        tokio::time::sleep(IDLE).await;
+        let Some(pool) = pool.upgrade() else { return };
+        if pool.state().last_used.elapsed() < IDLE || !pool.server.is_usable() {
+            return;
+        }
+        while let Some(slice) = pool.take_idle() {
+            pool.server.slices.destroy(slice).await;
         }
     }
 
@@ -286,11 +312,18 @@ pub(super) struct Held {
     pub(super) used: Used,
     /// Nobody uses the server after this lease: there is nothing to recycle for.
     pub(super) last: bool,
+    /// Its place on the server is somebody else's now.
+    is_given_back: bool,
 }
 
 impl Held {
     pub(super) fn server(&self) -> &Arc<Server> {
         &self.pool.server
+    }
+
+    /// Gives a slice back that no test has used, together with its place on the server.
+    pub(super) fn give_back(mut self) {
+        self.is_given_back = true;
     }
 }
 
@@ -304,8 +337,15 @@ impl Drop for Held {
             && !self.last
             && self.pool.server.is_usable()
         {
+            let server = self.pool.server.clone();
+            if self.is_given_back {
+                return self
+                    .pool
+                    .server
+                    .spawn(async move { server.slices.destroy(slice).await });
+            }
             self.pool.state().coming += 1;
-            self.pool.server.spawn(self.pool.clone().recycle(slice, self.used));
+            server.spawn(self.pool.clone().recycle(slice, self.used));
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::Supervisor;
 use super::pool::Pool;
+use super::seats::Seats;
 use super::template::Templates;
 use crate::diagnosis::machine::FREE_SPACE;
 use crate::error::{Error, Result};
@@ -47,6 +48,8 @@ pub(super) struct Server {
     pub(super) slices: Box<dyn ErasedSlices>,
     pub(super) instance: Instance,
     pub(super) templates: Templates,
+    /// Where there are only a few slices.
+    pub(super) seats: Option<Arc<Seats>>,
     pools: Mutex<HashMap<String, Arc<Pool>>>,
     /// Slices that are being made or recycled.
     background: Mutex<JoinSet<()>>,
@@ -65,6 +68,11 @@ impl Server {
 
     pub(super) fn pools(&self) -> MutexGuard<'_, HashMap<String, Arc<Pool>>> {
         self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether other supervisors may wait for the slices that this one has.
+    pub(super) fn is_contested(&self) -> bool {
+        self.seats.is_some() && self.instance.is_external()
     }
 
     /// How it died, if it did.
@@ -421,7 +429,7 @@ async fn start_server(
     anchor: ProcessId,
     progress: &Progress,
 ) -> Result<Arc<Server>> {
-    let driver = supervisor.driver(&request.service)?;
+    let driver = supervisor.driver(request)?;
     let began = Instant::now();
     // Each use of a server has a name of its own: two specs may lead to one external server.
     let owner = random_hex(4);
@@ -484,6 +492,7 @@ async fn start_server(
     Ok(Arc::new(Server {
         service: request.service.clone(),
         owner,
+        seats: slices.limit().map(Seats::new),
         slices,
         instance,
         templates,
@@ -516,8 +525,7 @@ async fn ready(
             let remaining = deadline.saturating_duration_since(Instant::now());
             match tokio::time::timeout(remaining, driver.connect(&request.server, endpoint)).await {
                 Ok(Ok(slices)) => return Ok(slices),
-                // Who knows what to do about it knows that waiting doesn't help.
-                Ok(Err(error)) if error.has_hint() => return Err(error),
+                Ok(Err(error)) if error.is_permanent() => return Err(error),
                 Ok(Err(error)) => last = error,
                 Err(_) => return Err(last),
             }

@@ -91,6 +91,7 @@ impl ContainerPlace {
         .hint(format!(
             "publish it where the container is described; published so far: {known}"
         ))
+        .permanent()
     }
 
     /// What the engine's own commands show of [`ContainerPlace::id`].

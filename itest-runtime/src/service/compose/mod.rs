@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::driver::OWN_CODE;
 use super::{Common, Service, TestContext};
 use crate::error::{Context, Error, Result};
 use crate::provider::{ComposeRecipe, Endpoint, Recipe};
@@ -104,6 +105,7 @@ pub struct ComposeServer {
 
 impl Service for Compose {
     const NAME: &'static str = "compose";
+    const CODE: &'static str = OWN_CODE;
     /// It builds images, mounts folders and reads further files: none of it is seen from outside.
     const ONCE_PER_RUN: bool = true;
     type Server = ComposeServer;

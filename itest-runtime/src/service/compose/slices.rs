@@ -43,7 +43,8 @@ async fn check(service: &str, container: &ContainerPlace) -> Result<()> {
         Condition::Starting => Err(Error::new(format!("the health check of `{service}` hasn't said yes"))),
         Condition::Ended { exit_code } => Err(Error::new(format!("`{service}` ended (exit code {exit_code})"))
             .log("it said", last_lines(&control.logs().await.unwrap_or_default()))
-            .hint("mend it: by hand, `docker compose up` shows the same")),
+            .hint("mend it: by hand, `docker compose up` shows the same")
+            .permanent()),
     }
 }
 

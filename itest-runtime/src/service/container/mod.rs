@@ -13,6 +13,7 @@ pub use slices::{ContainerGrant, ContainerSlices};
 use serde::{Deserialize, Serialize};
 
 use self::wait::Wait;
+use super::driver::OWN_CODE;
 use super::{Common, Service, TestContext};
 use crate::error::{Error, Result};
 use crate::provider::{ContainerLaunch, DockerRecipe, Endpoint, Recipe};
@@ -176,6 +177,7 @@ impl ContainerServer {
 
 impl Service for Container {
     const NAME: &'static str = "container";
+    const CODE: &'static str = OWN_CODE;
     type Server = ContainerServer;
     type Slice = ();
     type Grant = ContainerGrant;

@@ -146,7 +146,8 @@ async fn check_healthy(control: &Control) -> Result<()> {
         Condition::Healthy => Ok(()),
         Condition::Starting => Err(Error::new("its health check hasn't said yes")),
         Condition::Unchecked => Err(Error::new("its image has no health check")
-            .hint("wait for something else: `listening(port)`, `http(port, path)`")),
+            .hint("wait for something else: `listening(port)`, `http(port, path)`")
+            .permanent()),
         Condition::Ended { exit_code } => Err(Error::new(format!("it ended (exit code {exit_code})"))),
     }
 }

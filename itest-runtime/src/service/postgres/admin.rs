@@ -230,7 +230,7 @@ pub(super) async fn end_other_sessions(own: &mut PgConnection, database: &str) -
     }
 }
 
-/// An error with a hint isn't tried again, as one of our own servers that is just starting is.
+/// One of our own servers may be just starting.
 fn refused(error: &sqlx::Error, is_external: bool) -> Error {
     let failed = Error::caused("failed to connect", error);
     if !is_external {
@@ -243,13 +243,15 @@ fn refused(error: &sqlx::Error, is_external: bool) -> Error {
         return failed.hint(
             "sqlx speaks TLS with one of its features: `sqlx = { version = \"0.9\", features = [\"tls-rustls\"] }` (or \
              `tls-native-tls`) beside itest in Cargo.toml; `sslmode` in the URL says whether it is used",
-        );
+        )
+        .permanent();
     }
     if has_code(error, "28P01") {
         return failed.hint(
             "the password is the URL's, else that of PGPASSWORD, of the file that PGPASSFILE names, or of ~/.pgpass; the user \
              is the URL's, else that of PGUSER",
-        );
+        )
+        .permanent();
     }
     failed
 }

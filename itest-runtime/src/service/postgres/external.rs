@@ -19,14 +19,16 @@ pub(super) async fn check(admin: &Admin, wanted: &PgServer) -> Result<()> {
         return Err(Error::new(format!(
             "the test asks for the server setting `{setting}`, and an external server's settings are not ours to change"
         ))
-        .hint("set it on that server and take it out of the test, or write `postgres(native, …)`"));
+        .hint("set it on that server and take it out of the test, or write `postgres(native, …)`")
+        .permanent());
     }
     if let Some(variable) = wanted.env.first() {
         return Err(Error::new(format!(
             "the test asks for the variable `{variable}` in the server's environment, and an external server's is not ours \
              to change"
         ))
-        .hint("take it out of the test, or write `postgres(native, …)`"));
+        .hint("take it out of the test, or write `postgres(native, …)`")
+        .permanent());
     }
     check_version(admin, wanted, "the external server").await
 }
@@ -48,7 +50,8 @@ pub(super) async fn check_version(admin: &Admin, wanted: &PgServer, what: &str) 
     .hint(
         "set ITEST_POSTGRES_URL to a server, or ITEST_POSTGRES_IMAGE to an image, of that version; or write \
              `postgres(native, …)`",
-    ))
+    )
+    .permanent())
 }
 
 /// What all our names look like: anything else that begins with `itest_` is somebody's own, such as `itest_20260131_orders`.

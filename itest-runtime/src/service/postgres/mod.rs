@@ -26,6 +26,7 @@ use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 
 use super::asked::{check_settings, check_version};
+use super::driver::OWN_CODE;
 use super::{Common, Service, TestContext, Used};
 use crate::error::{Error, Result};
 use crate::inject::Lease;
@@ -226,6 +227,7 @@ pub struct PgSpec {
 
 impl Service for Postgres {
     const NAME: &'static str = "postgres";
+    const CODE: &'static str = OWN_CODE;
     type Server = PgServer;
     type Slice = PgSpec;
     type Grant = PgGrant;

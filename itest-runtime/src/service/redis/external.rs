@@ -19,7 +19,7 @@ use crate::error::{Context, Error, Result};
 /// How long a dead supervisor's databases stay taken.
 const EXPIRY: Duration = Duration::from_secs(30);
 const RENEWAL: Duration = Duration::from_secs(5);
-/// How long a test waits for a database when all are taken.
+/// How long a test waits for a database while none is taken or given back.
 const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -46,8 +46,8 @@ pub(super) struct Claims {
     owner: String,
     home: u32,
     count: u32,
-    /// How many databases are ours.
-    held: AtomicU32,
+    /// How often a database was taken or given back.
+    moved: AtomicU32,
     /// From here on no more are taken.
     closed: AtomicBool,
     renewal: JoinHandle<()>,
@@ -78,7 +78,7 @@ impl Claims {
             owner: owner.to_owned(),
             home,
             count,
-            held: AtomicU32::new(0),
+            moved: AtomicU32::new(0),
             closed: AtomicBool::new(false),
             renewal,
         };
@@ -86,7 +86,12 @@ impl Claims {
         Ok(claims)
     }
 
-    /// Takes a database, as soon as one is free. While we have some, those who wait get them when their tests end.
+    /// How many databases the server has.
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Takes a database, as soon as one is free.
     pub(super) async fn claim(&self) -> Result<u32> {
         let full = || {
             Error::new(format!(
@@ -97,16 +102,19 @@ impl Claims {
         if self.count < 2 {
             return Err(full());
         }
+        let mut seen = self.moved.load(Ordering::Relaxed);
         let mut deadline = Instant::now() + PATIENCE;
         loop {
             for database in (0..self.count).filter(|database| *database != self.home) {
                 if self.try_claim(database).await? {
-                    self.held.fetch_add(1, Ordering::Relaxed);
+                    self.moved.fetch_add(1, Ordering::Relaxed);
                     return Ok(database);
                 }
             }
-            if self.held.load(Ordering::Relaxed) > 0 {
-                deadline = Instant::now() + PATIENCE;
+            // Others that wait get theirs: our turn will come.
+            let moved = self.moved.load(Ordering::Relaxed);
+            if moved != seen {
+                (seen, deadline) = (moved, Instant::now() + PATIENCE);
             }
             if Instant::now() > deadline || self.closed.load(Ordering::Relaxed) {
                 return Err(full());
@@ -153,7 +161,7 @@ impl Claims {
     pub(super) async fn release(&self, database: u32) {
         match self.flush(database).await {
             Ok(()) => {
-                self.held.fetch_sub(1, Ordering::Relaxed);
+                self.moved.fetch_add(1, Ordering::Relaxed);
                 self.give(database).await;
             }
             Err(error) => tracing::warn!(%error, database, "a logical database could not be emptied"),

@@ -11,6 +11,7 @@ mod url;
 use serde::{Deserialize, Serialize};
 
 use super::asked::{check_settings, check_version};
+use super::driver::OWN_CODE;
 use super::{Common, Service, TestContext, URL_FILE};
 use crate::error::{Error, Result};
 use crate::provider::{Endpoint, Recipe};
@@ -120,7 +121,8 @@ impl RedisServer {
         Err(Error::new(format!(
             "the test asks for the server setting `{setting}`, and an external server's settings are not ours to change"
         ))
-        .hint("set it on that server and take it out of the test, or write `redis(native, …)`"))
+        .hint("set it on that server and take it out of the test, or write `redis(native, …)`")
+        .permanent())
     }
 }
 
@@ -148,6 +150,7 @@ impl std::fmt::Debug for RedisGrant {
 
 impl Service for Redis {
     const NAME: &'static str = "redis";
+    const CODE: &'static str = OWN_CODE;
     type Server = RedisServer;
     type Slice = ();
     type Grant = RedisGrant;

@@ -157,9 +157,11 @@ async fn check_version(admin: &mut Connection, server: &RedisServer, what: &str)
         return Ok(());
     }
     Err(
-        Error::new(format!("the test asks for Redis {wanted}, and {what} is {found}")).hint(
-            "set ITEST_REDIS_URL to a server, or ITEST_REDIS_IMAGE to an image, of that version; or write \
+        Error::new(format!("the test asks for Redis {wanted}, and {what} is {found}"))
+            .hint(
+                "set ITEST_REDIS_URL to a server, or ITEST_REDIS_IMAGE to an image, of that version; or write \
              `redis(native, …)`",
-        ),
+            )
+            .permanent(),
     )
 }

@@ -253,6 +253,16 @@ impl Slices for RedisSlices {
         Ok(granted)
     }
 
+    fn limit(&self) -> Option<usize> {
+        let all = match &self.databases {
+            Databases::Own { count, .. } => *count,
+            Databases::Claimed(claims) => claims.count(),
+            Databases::Dedicated => return None,
+        };
+        // One of them is nobody's: zero, or the URL's own.
+        usize::try_from(all.saturating_sub(1)).ok()
+    }
+
     async fn recycle(&self, slice: &mut RedisSlice, _: Used) -> Result<Recycled> {
         self.cut_off(slice).await?;
         let mut admin = self.admin.clone();
