@@ -345,9 +345,10 @@
 //! is a prefix of keys.
 //!
 //! ```
-//! use itest::provider::{Endpoint, Launch, NativeRecipe, Program, Recipe};
-//! use itest::service::{Common, LeaseName, PoolSpec, Recycled, Service, Slices, TestContext, Used};
-//! use itest::{Context, Error, Result, Url, integration};
+//! use itest::provider::{Endpoint, Program, Recipe};
+//! use itest::service::{LeaseName, Placement, Recycled, Service, Slices, TestContext, Used};
+//! use itest::{Context, Result, Url, integration};
+//! use tokio::net::TcpStream;
 //!
 //! /// What the attribute calls.
 //! fn memcached() -> Memcached {
@@ -356,9 +357,11 @@
 //!
 //! #[derive(Clone, Default)]
 //! struct Memcached {
-//!     common: Common,
+//!     placement: Placement,
 //!     megabytes: Option<u32>,
 //! }
+//!
+//! itest::options!(Memcached { dedicated, docker, native, external });
 //!
 //! impl Memcached {
 //!     /// `megabytes = 16`
@@ -371,83 +374,64 @@
 //! impl Service for Memcached {
 //!     const NAME: &'static str = "memcached";
 //!     const CODE: &'static str = itest::code!(); // So that no test is served by yesterday's code.
-//!     type Server = Option<u32>; // What shapes the server: equal values share one.
-//!     type Slice = (); // What shapes the slice.
-//!     type Grant = (u16, String); // What a test needs to know: here the port and its prefix.
+//!     type ServerSpec = u32; // What shapes the server: equal values share one.
+//!     type SliceSpec = (); // What shapes the slice.
+//!     type Grant = (String, String); // What a test needs to know: here the address and its prefix.
 //!     type Slices = Prefixes;
-//!     type Session = ();
 //!
-//!     fn common(&self) -> &Common {
-//!         &self.common
+//!     fn placement(&self) -> &Placement {
+//!         &self.placement
 //!     }
 //!
-//!     fn server(&self, _: &TestContext) -> Option<u32> {
-//!         self.megabytes
+//!     fn specs(&self, _: &TestContext) -> Result<(u32, ())> {
+//!         Ok((self.megabytes.unwrap_or(64), ()))
 //!     }
 //!
-//!     fn slice(&self, _: &TestContext) -> Result<()> {
-//!         Ok(())
-//!     }
-//!
-//!     fn recipe(megabytes: &Option<u32>) -> Recipe {
-//!         let megabytes = megabytes.unwrap_or(64).to_string();
+//!     /// As a process of this machine, and in a container.
+//!     fn recipe(megabytes: &u32) -> Recipe {
+//!         let megabytes = *megabytes;
 //!         let program = Program {
 //!             name: "memcached".into(),
-//!             folders: vec!["/usr/bin".into(), "/usr/local/bin".into(), "/opt/homebrew/bin".into()],
 //!             install: "install it: `apt-get install memcached`".into(),
 //!             ..Program::default()
 //!         };
-//!         let native = NativeRecipe::new(program, move |place| Launch {
-//!             args: ["-l", "127.0.0.1", "-p", &place.port.to_string(), "-m", &megabytes]
-//!                 .map(str::to_owned)
-//!                 .to_vec(),
-//!             ..Launch::default()
-//!         });
-//!         Recipe::native(NativeRecipe { refuses_root: true, ..native })
+//!         Recipe::listening(program, "memcached:1.6", 11211, move |at| {
+//!             let words = format!("-l {} -p {} -m {megabytes}", at.host, at.port);
+//!             words.split(' ').map(str::to_owned).collect()
+//!         })
 //!     }
 //!
 //!     /// Tried until it succeeds: it is the readiness probe, too.
-//!     async fn connect(_: &Option<u32>, endpoint: &Endpoint) -> Result<Prefixes> {
-//!         let Endpoint::Native { place, .. } = endpoint else {
-//!             return Err(Error::new("only the native provider is written yet"));
-//!         };
-//!         let connected = tokio::net::TcpStream::connect(("127.0.0.1", place.port)).await;
-//!         connected.context(|| "failed to connect")?;
-//!         Ok(Prefixes { port: place.port })
+//!     async fn connect(_: &u32, endpoint: &Endpoint) -> Result<Prefixes> {
+//!         let address = endpoint.address()?;
+//!         TcpStream::connect(&address).await.context(|| "failed to connect")?;
+//!         Ok(Prefixes { address })
 //!     }
 //!
-//!     fn url((port, prefix): &(u16, String)) -> Result<String> {
-//!         Ok(format!("memcached://127.0.0.1:{port}/{prefix}"))
+//!     fn url((address, prefix): &(String, String)) -> Result<String> {
+//!         Ok(format!("memcached://{address}/{prefix}"))
 //!     }
 //! }
 //!
 //! /// The supervisor's end.
 //! struct Prefixes {
-//!     port: u16,
+//!     address: String,
 //! }
 //!
-//! impl Slices for Prefixes {
-//!     type Spec = ();
-//!     type Grant = (u16, String);
+//! impl Slices<Memcached> for Prefixes {
 //!     type Slice = ();
-//!
-//!     fn pool(&self, (): &()) -> Result<PoolSpec> {
-//!         Ok(PoolSpec::exclusive("prefixes"))
-//!     }
 //!
 //!     async fn make(&self, (): &()) -> Result<()> {
 //!         Ok(())
 //!     }
 //!
-//!     async fn grant(&self, (): &mut (), (): &(), lease: &LeaseName) -> Result<(u16, String)> {
-//!         Ok((self.port, lease.unique.clone())) // No two leases have the same.
+//!     async fn grant(&self, (): &mut (), (): &(), lease: &LeaseName) -> Result<(String, String)> {
+//!         Ok((self.address.clone(), lease.unique.clone())) // No two leases have the same.
 //!     }
 //!
 //!     async fn recycle(&self, (): &mut (), _: Used) -> Result<Recycled> {
 //!         Ok(Recycled::Ready) // The next lease has another prefix.
 //!     }
-//!
-//!     async fn destroy(&self, (): ()) {}
 //! }
 //!
 //! #[integration(memcached(megabytes = 16))]
@@ -513,7 +497,7 @@
 extern crate self as itest;
 
 pub use itest_macros::{code, integration, test};
-pub use itest_runtime::{Context, Error, Inject, Lease, Result, Url, provider, service, spec};
+pub use itest_runtime::{Context, Error, Inject, Lease, Result, Url, options, provider, service, spec};
 
 #[cfg(feature = "docker")]
 pub use itest_runtime::provider::ExecOutput;

@@ -222,3 +222,33 @@ async fn tells_what_is_said_beside_its_namesake(
     note("said", &theirs.0);
     Ok(())
 }
+
+#[tokio::test]
+#[cfg_attr(
+    not(has_images),
+    ignore = "no images were made; run `cargo xtask images`, then `touch build.rs`"
+)]
+async fn it_may_be_a_container() {
+    let guests = Guests::new()
+        .with("ITEST_MEMCACHED_PROVIDER", "docker")
+        .with("ITEST_MEMCACHED_IMAGE", "localhost/itest-memcached:1.6");
+    guests
+        .pass_together(&["tells_its_server_alone", "tells_its_server_alone"])
+        .await;
+    assert_eq!(guests.notes("server"), ["1", "1"], "the first process of a container");
+    let started = guests.notes("started");
+    assert_eq!(started[0], started[1], "one container for both");
+    guests.end_supervisors(Signal::TERM).await;
+}
+
+#[integration(memcached(megabytes = 16))]
+#[ignore = "a guest"]
+async fn tells_its_server_alone(cache: &mut Client) -> anyhow::Result<()> {
+    note("server", cache.stat("pid").await?);
+    let (now, up) = (
+        cache.stat("time").await?.parse::<i64>()?,
+        cache.stat("uptime").await?.parse::<i64>()?,
+    );
+    note("started", now - up);
+    Ok(())
+}

@@ -1,40 +1,40 @@
 //! A service with the name of a built-in one, which says what state of its code serves it.
 
-use itest::provider::{Endpoint, Launch, NativeRecipe, Program, Recipe};
-use itest::service::{Common, LeaseName, Service, Slices, TestContext};
-use itest::spec::Provider;
+use itest::provider::{Endpoint, Program, Recipe};
+use itest::service::{LeaseName, Placement, Service, Slices, TestContext};
 use itest::{Context, Inject, Lease, Result};
 
 /// A test replaces this in the binary.
 pub(crate) const SAID: &str = "said by yesterday's code";
 
 pub(crate) fn namesake() -> Namesake {
-    Namesake(Common {
-        provider: Some(Provider::Native),
-        ..Common::default()
-    })
+    let namesake = Namesake {
+        placement: Placement::default(),
+    };
+    namesake.native()
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Namesake(Common);
+pub(crate) struct Namesake {
+    placement: Placement,
+}
+
+itest::options!(Namesake { native });
 
 impl Service for Namesake {
     const NAME: &'static str = "redis";
     const CODE: &'static str = itest::code!();
-    type Server = ();
-    type Slice = ();
+    type ServerSpec = ();
+    type SliceSpec = ();
     type Grant = String;
     type Slices = Words;
-    type Session = ();
 
-    fn common(&self) -> &Common {
-        &self.0
+    fn placement(&self) -> &Placement {
+        &self.placement
     }
 
-    fn server(&self, _: &TestContext) {}
-
-    fn slice(&self, _: &TestContext) -> Result<()> {
-        Ok(())
+    fn specs(&self, _: &TestContext) -> Result<((), ())> {
+        Ok(((), ()))
     }
 
     fn recipe((): &()) -> Recipe {
@@ -43,12 +43,8 @@ impl Service for Namesake {
             install: "install it: `apt-get install memcached`".to_owned(),
             ..Program::default()
         };
-        Recipe::native(NativeRecipe {
-            refuses_root: true,
-            ..NativeRecipe::new(program, |place| Launch {
-                args: ["--listen=127.0.0.1".to_owned(), format!("--port={}", place.port)].into(),
-                ..Launch::default()
-            })
+        Recipe::listening(program, "memcached:1.6", 11211, |at| {
+            [format!("--listen={}", at.host), format!("--port={}", at.port)].into()
         })
     }
 
@@ -56,18 +52,12 @@ impl Service for Namesake {
         let connected = tokio::net::TcpStream::connect(endpoint.address()?).await;
         connected.map(|_| Words).context(|| "failed to connect")
     }
-
-    fn url(said: &String) -> Result<String> {
-        Ok(said.clone())
-    }
 }
 
 #[derive(Debug)]
 pub(crate) struct Words;
 
-impl Slices for Words {
-    type Spec = ();
-    type Grant = String;
+impl Slices<Namesake> for Words {
     type Slice = ();
 
     async fn make(&self, (): &()) -> Result<()> {

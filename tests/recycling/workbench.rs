@@ -49,12 +49,8 @@ impl Workbench {
             binary: FingerprintBuilder::new("recycling").finish(),
         };
         let service = postgres().setup(fill);
-        let spec = service.slice(&context)?;
-        let endpoint = Endpoint::External {
-            url: url.to_owned(),
-            owner: "0badcafe".to_owned(),
-        };
-        let slices = Postgres::connect(&service.server(&context), &endpoint).await?;
+        let (server, spec) = service.specs(&context)?;
+        let slices = Postgres::connect(&server, &Endpoint::external(url, "0badcafe")?).await?;
         let draft = slices.begin_template(&spec).await?;
         service.build(&context, &draft).await?;
         slices.seal_template(&spec).await?;

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use itest::provider::{Endpoint, Recipe};
-use itest::service::{Common, LeaseName, PoolSpec, Recycled, Service, Sharing, Slices, TestContext, Used};
+use itest::service::{LeaseName, Placement, PoolSpec, Recycled, Service, Sharing, Slices, TestContext, Used};
 use itest::spec::{Fingerprint, FingerprintBuilder};
 use itest::{Inject, Lease, Result};
 
@@ -17,14 +17,14 @@ pub(crate) const URL: &str = "shelf://nowhere/";
 /// `#[integration(shelf(board = "oak"))]`: tests with the same board share slices and a template.
 pub(crate) fn shelf() -> Shelf {
     Shelf {
-        common: Common::default(),
+        placement: Placement::default(),
         board: None,
     }
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Shelf {
-    common: Common,
+    placement: Placement,
     board: Option<String>,
 }
 
@@ -38,20 +38,17 @@ impl Shelf {
 impl Service for Shelf {
     const NAME: &'static str = "shelf";
     const CODE: &'static str = itest::code!();
-    type Server = ();
-    type Slice = Option<String>;
+    type ServerSpec = ();
+    type SliceSpec = Option<String>;
     type Grant = u64;
     type Slices = Books;
-    type Session = ();
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn placement(&self) -> &Placement {
+        &self.placement
     }
 
-    fn server(&self, _: &TestContext) {}
-
-    fn slice(&self, _: &TestContext) -> Result<Option<String>> {
-        Ok(self.board.clone())
+    fn specs(&self, _: &TestContext) -> Result<((), Option<String>)> {
+        Ok(((), self.board.clone()))
     }
 
     fn recipe((): &()) -> Recipe {
@@ -88,9 +85,7 @@ fn kind(board: &str) -> Option<Fingerprint> {
     Some(FingerprintBuilder::new("kind of board").text(kind).finish())
 }
 
-impl Slices for Books {
-    type Spec = Option<String>;
-    type Grant = u64;
+impl Slices<Shelf> for Books {
     type Slice = u64;
 
     fn pool(&self, board: &Option<String>) -> Result<PoolSpec> {

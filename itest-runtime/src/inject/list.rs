@@ -89,15 +89,17 @@ impl<S: Service, T: Declared> Declared for (Slot<S>, T) {
         let Slot { label, service } = &self.0;
         let json = || format!("the options of `{}` have no JSON form", S::NAME);
         let driver = Driver::of_service::<S>();
+        let (server, slice) = service.specs(test)?;
+        let placement = service.placement();
         let request = Request {
             service: S::NAME.to_owned(),
             identity: driver.identity().to_owned(),
             label: (*label).to_owned(),
-            server: serde_json::to_value(service.server(test)).context(json)?,
-            slice: serde_json::to_value(service.slice(test)?).context(json)?,
-            dedicated: service.common().dedicated,
+            server: serde_json::to_value(server).context(json)?,
+            slice: serde_json::to_value(slice).context(json)?,
+            dedicated: placement.dedicated,
             once_per_run: S::ONCE_PER_RUN,
-            provision: complete::<S>(choose(S::NAME, service.common().provider)?)?,
+            provision: complete::<S>(choose(S::NAME, placement.provider)?)?,
         };
         into.push(Claimed {
             request,

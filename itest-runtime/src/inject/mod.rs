@@ -6,15 +6,16 @@ pub(crate) use list::Claimed;
 pub use list::Slot;
 pub(crate) use list::{Declared, LeaseList, Makes};
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Result};
 use crate::outcome::Verdict;
-use crate::service::{Common, Service, TestContext};
+use crate::service::{Placement, Service, TestContext};
 
 /// A type that a test can have as a parameter.
 ///
@@ -66,7 +67,8 @@ struct LeaseInner<S: Service> {
     service: S,
     test: TestContext,
     grant: S::Grant,
-    session: S::Session,
+    /// What the values injected into one test share.
+    session: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl<S: Service> Lease<S> {
@@ -76,7 +78,7 @@ impl<S: Service> Lease<S> {
             service,
             test,
             grant,
-            session: S::Session::default(),
+            session: OnceLock::new(),
         }))
     }
 
@@ -100,14 +102,18 @@ impl<S: Service> Lease<S> {
         &self.0.grant
     }
 
-    /// What the values injected into this test share.
-    pub fn session(&self) -> &S::Session {
-        &self.0.session
+    /// What the values injected into this test share, such as a pool: made when it is first asked for.
+    ///
+    /// # Panics
+    /// When a service asks for two types of it.
+    pub fn session<T: Default + Send + Sync + 'static>(&self) -> &T {
+        let session = self.0.session.get_or_init(|| Box::new(T::default()));
+        session.downcast_ref().expect("a service has one type of session")
     }
 
-    /// The options that every service has.
-    pub fn common(&self) -> &Common {
-        self.0.service.common()
+    /// Where the server was asked to run.
+    pub fn placement(&self) -> &Placement {
+        self.0.service.placement()
     }
 }
 

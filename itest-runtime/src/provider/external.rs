@@ -13,11 +13,5 @@ pub(super) fn find(name: &str, url: &str, dedicated: bool, owner: &str) -> Resul
             name.to_uppercase()
         )));
     }
-    Ok((
-        Instance::External,
-        Endpoint::External {
-            url: url.to_owned(),
-            owner: owner.to_owned(),
-        },
-    ))
+    Ok((Instance::External, Endpoint::external(url, owner)?))
 }

@@ -20,7 +20,7 @@ pub(crate) use docker::{Condition, Control};
 pub(crate) use instance::Instance;
 pub(crate) use recipe::authority;
 pub use recipe::{
-    ComposePlace, ComposeRecipe, ContainerLaunch, ContainerPlace, DeathSignal, DockerRecipe, Endpoint, Launch,
+    ComposePlace, ComposeRecipe, ContainerLaunch, ContainerPlace, DeathSignal, DockerRecipe, Endpoint, Launch, Listen,
     NativeRecipe, Place, Prepare, PrepareArgs, Program, Recipe,
 };
 
@@ -157,11 +157,7 @@ async fn start_native(ask: &Ask<'_>, recipe: Recipe, wish: &NativeWish) -> Resul
     Ok(Started {
         instance: Instance::Native(server),
         about: "a process of this machine".to_owned(),
-        endpoint: Endpoint::Native {
-            place,
-            owner: ask.owner.to_owned(),
-            dedicated: ask.dedicated,
-        },
+        endpoint: Endpoint::native(&place, ask.owner, ask.dedicated),
     })
 }
 

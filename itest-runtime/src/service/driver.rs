@@ -103,7 +103,7 @@ impl<S: Service> ErasedService for Erased<S> {
     ) -> BoxFuture<'a, Result<Box<dyn ErasedSlices>>> {
         Box::pin(async move {
             let slices = S::connect(&parse(server)?, endpoint).await?;
-            Ok(Box::new(Typed(slices)) as Box<dyn ErasedSlices>)
+            Ok(Box::new(Typed::<S>(slices)) as Box<dyn ErasedSlices>)
         })
     }
 }

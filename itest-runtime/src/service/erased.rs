@@ -4,11 +4,10 @@ use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{KeptTemplate, LeaseName, PoolSpec, Recycled, Slices, Used};
+use super::{KeptTemplate, LeaseName, PoolSpec, Recycled, Service, Slices, Used};
 use crate::error::{Context, Result};
 use crate::spec::Fingerprint;
 
@@ -40,16 +39,11 @@ pub(crate) trait ErasedSlices: Send + Sync {
     fn clear(&self) -> BoxFuture<'_, ()>;
 }
 
-pub(super) struct Typed<T>(pub(super) T);
+pub(super) struct Typed<S: Service>(pub(super) S::Slices);
 
 const OWN_SLICE: &str = "a slice comes back to the service that made it";
 
-impl<T> ErasedSlices for Typed<T>
-where
-    T: Slices,
-    T::Spec: DeserializeOwned,
-    T::Grant: Serialize + DeserializeOwned,
-{
+impl<S: Service> ErasedSlices for Typed<S> {
     fn pool(&self, spec: &Value) -> Result<PoolSpec> {
         self.0.pool(&parse(spec)?)
     }

@@ -13,6 +13,7 @@ mod driver;
 mod erased;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod lost;
+mod options;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "redis")]
@@ -66,8 +67,8 @@ use crate::spec::{Fingerprint, Provider};
 /// A kind of server that a test can ask for. The implementing type is the builder that the attribute calls.
 ///
 /// `#[integration(cache(size = 64))]` calls a function `cache()` in the test's scope, then `.size(64)` on what it returns;
-/// that value must be a `Service`. It is made in the test's process. From it come three pieces of pure data, which travel
-/// to the supervisor: [`Service::Server`], [`Service::Slice`], and back, [`Service::Grant`].
+/// that value must be a `Service`. It is made in the test's process. Two pieces of pure data travel from it to the supervisor,
+/// [`Service::ServerSpec`] and [`Service::SliceSpec`], and one comes back, [`Service::Grant`].
 ///
 /// `tests/memcached` in the repository is a complete one, to be copied; `tests/user_defined_service.rs` uses it.
 #[diagnostic::on_unimplemented(
@@ -84,30 +85,25 @@ pub trait Service: Clone + Send + Sync + 'static {
     /// Whether each run gets a server of its own, for one made of things that can change unseen.
     const ONCE_PER_RUN: bool = false;
     /// What shapes the server: tests whose values are equal share one.
-    type Server: Serialize + DeserializeOwned + Send + Sync + 'static;
+    type ServerSpec: Serialize + DeserializeOwned + Send + Sync + 'static;
     /// What shapes the slice.
-    type Slice: Serialize + DeserializeOwned + Send + Sync + 'static;
+    type SliceSpec: Serialize + DeserializeOwned + Send + Sync + 'static;
     /// What a test needs to know to use its slice: addresses, names, passwords.
     type Grant: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
     /// The supervisor's end: makes, grants and recycles slices of one running server.
-    type Slices: Slices<Spec = Self::Slice, Grant = Self::Grant>;
-    /// What the values injected into one test share, such as a pool.
-    type Session: Default + Send + Sync + 'static;
+    type Slices: Slices<Self>;
 
-    /// The options that every service has.
-    fn common(&self) -> &Common;
+    /// Where the server is to run: [`options!`](crate::options) writes the words for it.
+    fn placement(&self) -> &Placement;
 
-    /// The part of the builder that shapes the server.
-    fn server(&self, test: &TestContext) -> Self::Server;
-
-    /// The part of the builder that shapes the slice.
+    /// The parts of the builder that shape the server and the slice.
     ///
     /// # Errors
-    /// When the builder names something that isn't there, such as a file.
-    fn slice(&self, test: &TestContext) -> Result<Self::Slice>;
+    /// When the builder says what can't be, such as a version that nobody supports, or a file that isn't there.
+    fn specs(&self, test: &TestContext) -> Result<(Self::ServerSpec, Self::SliceSpec)>;
 
     /// How providers run the server.
-    fn recipe(server: &Self::Server) -> Recipe;
+    fn recipe(server: &Self::ServerSpec) -> Recipe;
 
     /// The URL that a person set for a server of somebody else's, with what the service's clients would take from the
     /// environment, such as a password: this is called in the test's process, whose environment the supervisor doesn't have.
@@ -122,13 +118,16 @@ pub trait Service: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// When the server can't be used (yet). One that is [`Error::permanent`] isn't tried again.
-    fn connect(server: &Self::Server, endpoint: &Endpoint) -> impl Future<Output = Result<Self::Slices>> + Send;
+    fn connect(server: &Self::ServerSpec, endpoint: &Endpoint) -> impl Future<Output = Result<Self::Slices>> + Send;
 
-    /// The slice's address for any other client, with user and password.
+    /// The slice's address for any other client, with user and password. By default there is none.
     ///
     /// # Errors
     /// When this grant can't be reached by a URL.
-    fn url(grant: &Self::Grant) -> Result<String>;
+    fn url(grant: &Self::Grant) -> Result<String> {
+        let _ = grant;
+        Err(Error::new(format!("no URL leads to a slice of {}", Self::NAME)))
+    }
 
     /// Fills a blank slice with the template's content, in the test's process.
     ///
@@ -166,11 +165,7 @@ pub trait Service: Clone + Send + Sync + 'static {
 ///
 /// Slices live in pools: those of one pool can stand in for each other. The supervisor never runs two of these calls on
 /// the same slice at once.
-pub trait Slices: Send + Sync + 'static {
-    /// [`Service::Slice`].
-    type Spec: Serialize + Send + Sync;
-    /// [`Service::Grant`].
-    type Grant: Send + Sync;
+pub trait Slices<S: Service>: Send + Sync + 'static {
     /// What the supervisor remembers of one slice.
     type Slice: Send + Sync + 'static;
 
@@ -178,7 +173,7 @@ pub trait Slices: Send + Sync + 'static {
     ///
     /// # Errors
     /// When this server can't give such a slice, for lack of a right perhaps.
-    fn pool(&self, spec: &Self::Spec) -> Result<PoolSpec> {
+    fn pool(&self, spec: &S::SliceSpec) -> Result<PoolSpec> {
         let name = serde_json::to_string(spec).context(|| "a spec has no JSON form")?;
         Ok(PoolSpec::exclusive(name))
     }
@@ -193,7 +188,7 @@ pub trait Slices: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the server refuses.
-    fn make(&self, spec: &Self::Spec) -> impl Future<Output = Result<Self::Slice>> + Send;
+    fn make(&self, spec: &S::SliceSpec) -> impl Future<Output = Result<Self::Slice>> + Send;
 
     /// Opens the slice to one lease, and to no other.
     ///
@@ -202,9 +197,9 @@ pub trait Slices: Send + Sync + 'static {
     fn grant(
         &self,
         slice: &mut Self::Slice,
-        spec: &Self::Spec,
+        spec: &S::SliceSpec,
         lease: &LeaseName,
-    ) -> impl Future<Output = Result<Self::Grant>> + Send;
+    ) -> impl Future<Output = Result<S::Grant>> + Send;
 
     /// Cuts the last lease's clients off and brings the slice back to its template's exact content. When in doubt, answer
     /// [`Recycled::Gone`], as this does by default: the slice is then destroyed, and another one made.
@@ -226,7 +221,7 @@ pub trait Slices: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the server refuses.
-    fn begin_template(&self, spec: &Self::Spec) -> impl Future<Output = Result<Self::Grant>> + Send {
+    fn begin_template(&self, spec: &S::SliceSpec) -> impl Future<Output = Result<S::Grant>> + Send {
         let _ = spec;
         async { Err(Error::new("this service has no templates")) }
     }
@@ -235,13 +230,13 @@ pub trait Slices: Send + Sync + 'static {
     ///
     /// # Errors
     /// When that can't be done.
-    fn seal_template(&self, spec: &Self::Spec) -> impl Future<Output = Result<()>> + Send {
+    fn seal_template(&self, spec: &S::SliceSpec) -> impl Future<Output = Result<()>> + Send {
         let _ = spec;
         async { Ok(()) }
     }
 
     /// Removes a template that wasn't finished.
-    fn abandon_template(&self, spec: &Self::Spec) -> impl Future<Output = ()> + Send {
+    fn abandon_template(&self, spec: &S::SliceSpec) -> impl Future<Output = ()> + Send {
         let _ = spec;
         async {}
     }
@@ -266,14 +261,14 @@ pub trait Slices: Send + Sync + 'static {
     }
 
     /// Whether a line of the server's log is about this lease.
-    fn owns_line(&self, grant: &Self::Grant, line: &str) -> bool {
+    fn owns_line(&self, grant: &S::Grant, line: &str) -> bool {
         let _ = (grant, line);
         false
     }
 
     /// What clients of this lease have the server do at this moment, for a person: what a test that takes too long waits for. By
     /// default nobody knows.
-    fn busy_with(&self, grant: &Self::Grant) -> impl Future<Output = Vec<String>> + Send {
+    fn busy_with(&self, grant: &S::Grant) -> impl Future<Output = Vec<String>> + Send {
         let _ = grant;
         async { Vec::new() }
     }
@@ -380,9 +375,10 @@ impl LeaseName {
 /// Stands for the slice's URL in [`Service::open_command`].
 pub const URL_FILE: &str = "{url}";
 
-/// The options that every service has.
+/// Where a test's server is to run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Common {
+#[non_exhaustive]
+pub struct Placement {
     /// The provider that the test itself asks for.
     pub provider: Option<Provider>,
     /// Whether the test wants a server of its own.

@@ -15,7 +15,8 @@ const SUITE: &str = "bookworm";
 /// What the suite has.
 pub(super) const POSTGRES_MAJOR: &str = "15";
 pub(super) const REDIS_VERSION: &str = "7.0";
-const PACKAGES: &str = "postgresql-15,redis-server,gosu,busybox";
+pub(super) const MEMCACHED_VERSION: &str = "1.6";
+const PACKAGES: &str = "postgresql-15,redis-server,memcached,gosu,busybox";
 
 pub(super) const TAG: &str = "localhost/itest-base:bookworm";
 /// Holds the base's fingerprint. What is built on the base has it, too.

@@ -20,12 +20,17 @@ pub(super) const REDIS: Image = Image {
     name: "redis",
     version: base::REDIS_VERSION,
 };
+/// For a service that isn't one of itest's own.
+const MEMCACHED: Image = Image {
+    name: "memcached",
+    version: base::MEMCACHED_VERSION,
+};
 /// Small programs that serve, for tests that define a container of their own.
 const TOOLBOX: Image = Image {
     name: "toolbox",
     version: "1",
 };
-pub(super) const IMAGES: [Image; 3] = [POSTGRES, REDIS, TOOLBOX];
+pub(super) const IMAGES: [Image; 4] = [POSTGRES, REDIS, MEMCACHED, TOOLBOX];
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Image {

@@ -49,11 +49,7 @@ impl Start {
         Ok(Started {
             instance: Instance::Docker(container),
             about: format!("a container of {}", place.image),
-            endpoint: Endpoint::Docker {
-                place,
-                owner: self.use_of_it,
-                dedicated: self.dedicated,
-            },
+            endpoint: Endpoint::docker(place, &self.use_of_it, self.dedicated),
         })
     }
 
@@ -75,10 +71,7 @@ impl Start {
         let (project, place) = compose::up(engine, order).await?;
         Ok(Started {
             instance: Instance::Compose(project),
-            endpoint: Endpoint::Compose {
-                place,
-                dedicated: self.dedicated,
-            },
+            endpoint: Endpoint::of_compose(place, &self.use_of_it, self.dedicated),
             about,
         })
     }

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::ContainerPlace;
-use crate::error::Error;
 
 /// How to bring up a compose file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,14 +25,4 @@ pub struct ComposePlace {
     pub project: String,
     /// The containers, by service; more than one where the file asks for replicas.
     pub services: BTreeMap<String, Vec<ContainerPlace>>,
-}
-
-impl ComposePlace {
-    /// What a service says that is one server.
-    pub(crate) fn no_one_server(&self, service: &str) -> Error {
-        Error::new(format!(
-            "the compose project {} is many servers, and {service} is one",
-            self.project
-        ))
-    }
 }

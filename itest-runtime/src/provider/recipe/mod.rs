@@ -2,14 +2,16 @@
 
 mod compose;
 mod docker;
+mod endpoint;
 mod native;
 
 pub use compose::{ComposePlace, ComposeRecipe};
 pub(crate) use docker::authority;
 pub use docker::{ContainerLaunch, ContainerPlace, DockerRecipe};
+pub use endpoint::{Endpoint, Listen};
 pub use native::{DeathSignal, Launch, NativeRecipe, Place, Prepare, PrepareArgs, Program};
 
-use crate::error::{Context, Error, Result};
+use std::sync::Arc;
 
 /// How each provider runs a service.
 #[derive(Default)]
@@ -57,88 +59,51 @@ impl Recipe {
         }
     }
 
+    /// A program that is told by its arguments where to listen: as a process of this machine, and in a container of `image`, whose
+    /// [`Program::name`] it then is, and in which it listens on `port`.
+    ///
+    /// ```
+    /// use itest_runtime::provider::{Program, Recipe};
+    ///
+    /// let program = Program { name: "memcached".to_owned(), ..Program::default() };
+    /// let recipe = Recipe::listening(program, "memcached:1.6", 11211, |at| {
+    ///     vec!["-l".to_owned(), at.host.clone(), "-p".to_owned(), at.port.to_string()]
+    /// });
+    /// ```
+    pub fn listening(
+        program: Program,
+        image: impl Into<String>,
+        port: u16,
+        args: impl Fn(&Listen) -> Vec<String> + Send + Sync + 'static,
+    ) -> Self {
+        let args = Arc::new(args);
+        let (inside, name) = (args.clone(), program.name.clone());
+        let native = NativeRecipe::new(program, move |place| Launch {
+            args: args(&Listen::natively(place)),
+            ..Launch::default()
+        });
+        let docker = DockerRecipe {
+            launch: Box::new(move |password| ContainerLaunch {
+                args: [name.clone()]
+                    .into_iter()
+                    .chain(inside(&Listen::inside(port, password)))
+                    .collect(),
+                ..ContainerLaunch::default()
+            }),
+            ..DockerRecipe::new(image, port)
+        };
+        Self::native(NativeRecipe {
+            refuses_root: true,
+            ..native
+        })
+        .or_docker(docker)
+    }
+
     /// A container, too.
     pub fn or_docker(self, docker: DockerRecipe) -> Self {
         Self {
             docker: Some(docker),
             ..self
-        }
-    }
-}
-
-/// Where a running server can be reached.
-#[derive(Clone)]
-pub enum Endpoint {
-    /// A process of this machine, which is the supervisor's own.
-    Native {
-        /// Where it lives.
-        place: Place,
-        /// Eight hexadecimal digits that name this use of the server, on every machine.
-        owner: String,
-        /// Whether it serves one test alone.
-        dedicated: bool,
-    },
-    /// A container, which is the supervisor's own; perhaps on another machine.
-    Docker {
-        /// Where it can be reached.
-        place: ContainerPlace,
-        /// Eight hexadecimal digits that name this use of the server, on every machine.
-        owner: String,
-        /// Whether it serves one test alone.
-        dedicated: bool,
-    },
-    /// The containers of a compose file, which are the supervisor's own.
-    Compose {
-        /// Where they can be reached.
-        place: ComposePlace,
-        /// Whether they serve one test alone.
-        dedicated: bool,
-    },
-    /// Somebody else's server, which other machines may use, too.
-    External {
-        /// Its URL.
-        url: String,
-        /// Eight hexadecimal digits that name this use of the server, on every machine.
-        owner: String,
-    },
-}
-
-impl Endpoint {
-    /// `host:port`, for a service that listens on [`Place::port`] of the loopback interface, or on the container's first port.
-    ///
-    /// # Errors
-    /// When there is more than one address, or an external server's URL names no host, or no port.
-    pub fn address(&self) -> Result<String> {
-        match self {
-            Self::Native { place, .. } => Ok(format!("127.0.0.1:{}", place.port)),
-            Self::Docker { place, .. } => Ok(place.address()),
-            Self::Compose { place, .. } => Err(place.no_one_server("a service with an address")),
-            Self::External { url, .. } => {
-                let parsed = url::Url::parse(url).context(|| "the external server's URL can't be parsed")?;
-                let (host, port) = parsed
-                    .host_str()
-                    .zip(parsed.port_or_known_default())
-                    .ok_or_else(|| Error::new(format!("{} names no host or no port", crate::spec::redacted(url))))?;
-                Ok(format!("{host}:{port}"))
-            }
-        }
-    }
-}
-
-/// Never shows a password.
-impl std::fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Native { place, .. } => f
-                .debug_struct("Native")
-                .field("dir", &place.dir)
-                .finish_non_exhaustive(),
-            Self::Docker { place, .. } => f.debug_struct("Docker").field("place", place).finish_non_exhaustive(),
-            Self::Compose { place, .. } => f.debug_struct("Compose").field("place", place).finish_non_exhaustive(),
-            Self::External { url, .. } => f
-                .debug_struct("External")
-                .field("url", &crate::spec::redacted(url))
-                .finish_non_exhaustive(),
         }
     }
 }

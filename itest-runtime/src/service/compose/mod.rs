@@ -9,12 +9,12 @@ pub use handle::ComposeHandle;
 pub use slices::{ComposeGrant, ComposeSlices};
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::driver::OWN_CODE;
-use super::{Common, Service, TestContext};
+use super::{Placement, Service, TestContext};
 use crate::error::{Context, Error, Result};
 use crate::provider::{ComposeRecipe, Endpoint, Recipe};
 use crate::spec::{Fingerprint, FingerprintBuilder, Provider};
@@ -36,7 +36,7 @@ use crate::spec::{Fingerprint, FingerprintBuilder, Provider};
 pub fn compose(file: impl Into<PathBuf>) -> Compose {
     Compose {
         // It is nothing else, whatever a setting says of other services.
-        common: Common {
+        placement: Placement {
             provider: Some(Provider::Docker),
             dedicated: false,
         },
@@ -49,7 +49,7 @@ pub fn compose(file: impl Into<PathBuf>) -> Compose {
 /// What a test can say about its compose file. A test receives a [`ComposeHandle`].
 #[derive(Debug, Clone)]
 pub struct Compose {
-    common: Common,
+    placement: Placement,
     file: PathBuf,
     profiles: Vec<String>,
     env: Vec<String>,
@@ -70,16 +70,13 @@ impl Compose {
 
     /// Containers of the test's own, which it may stop and start.
     pub fn dedicated(mut self) -> Self {
-        self.common.dedicated = true;
+        self.placement.dedicated = true;
         self
     }
 
-    fn server_in(&self, package: &Path) -> ComposeServer {
-        let file = package.join(&self.file);
-        // That it can't be read is said where the slice is asked for.
-        let content = fs::read(&file).unwrap_or_default();
+    fn server_of(&self, file: PathBuf, content: &[u8]) -> ComposeServer {
         let mut fingerprint = FingerprintBuilder::new("compose");
-        fingerprint.bytes(&content);
+        fingerprint.bytes(content);
         ComposeServer {
             content: fingerprint.finish(),
             recipe: ComposeRecipe {
@@ -108,26 +105,21 @@ impl Service for Compose {
     const CODE: &'static str = OWN_CODE;
     /// It builds images, mounts folders and reads further files: none of it is seen from outside.
     const ONCE_PER_RUN: bool = true;
-    type Server = ComposeServer;
-    type Slice = ();
+    type ServerSpec = ComposeServer;
+    type SliceSpec = ();
     type Grant = ComposeGrant;
     type Slices = ComposeSlices;
-    type Session = ();
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn placement(&self) -> &Placement {
+        &self.placement
     }
 
-    fn server(&self, test: &TestContext) -> ComposeServer {
-        self.server_in(&test.package_dir)
-    }
-
-    fn slice(&self, test: &TestContext) -> Result<()> {
+    fn specs(&self, test: &TestContext) -> Result<(ComposeServer, ())> {
         let file = test.package_dir.join(&self.file);
-        fs::File::open(&file)
+        let content = fs::read(&file)
             .context(|| format!("failed to read the compose file {}", file.display()))
-            .map(drop)
-            .map_err(|error| error.hint("its path is relative to the package, where its Cargo.toml is"))
+            .map_err(|error| error.hint("its path is relative to the package, where its Cargo.toml is"))?;
+        Ok((self.server_of(file, &content), ()))
     }
 
     fn recipe(server: &ComposeServer) -> Recipe {

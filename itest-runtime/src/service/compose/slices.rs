@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Compose;
 use crate::error::{Error, Result};
 use crate::provider::{ComposePlace, Condition, ContainerPlace, Control, Endpoint};
 use crate::service::{LeaseName, PoolSpec, Sharing, Slices};
@@ -20,8 +21,8 @@ pub struct ComposeSlices(ComposeGrant);
 
 impl ComposeSlices {
     pub(super) async fn connect(endpoint: &Endpoint) -> Result<Self> {
-        let Endpoint::Compose { place, dedicated } = endpoint else {
-            return Err(Error::new("it is no compose project"));
+        let Some(place) = &endpoint.compose else {
+            return Err(Error::new("it is no compose project").permanent());
         };
         for (service, containers) in &place.services {
             for container in containers {
@@ -30,7 +31,7 @@ impl ComposeSlices {
         }
         Ok(Self(ComposeGrant {
             place: place.clone(),
-            dedicated: *dedicated,
+            dedicated: endpoint.dedicated,
         }))
     }
 }
@@ -53,9 +54,7 @@ fn last_lines(log: &str) -> Vec<String> {
     lines[lines.len().saturating_sub(12)..].to_vec()
 }
 
-impl Slices for ComposeSlices {
-    type Spec = ();
-    type Grant = ComposeGrant;
+impl Slices<Compose> for ComposeSlices {
     type Slice = ();
 
     fn pool(&self, (): &()) -> Result<PoolSpec> {

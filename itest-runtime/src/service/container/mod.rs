@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use self::wait::Wait;
 use super::driver::OWN_CODE;
-use super::{Common, Service, TestContext};
+use super::{Placement, Service, TestContext};
 use crate::error::{Error, Result};
 use crate::provider::{ContainerLaunch, DockerRecipe, Endpoint, Recipe};
 use crate::spec::Provider;
@@ -33,7 +33,7 @@ use crate::spec::Provider;
 pub fn container(image: impl Into<String>, tag: impl Into<String>) -> Container {
     Container {
         // It is nothing else, whatever a setting says of other services.
-        common: Common {
+        placement: Placement {
             provider: Some(Provider::Docker),
             dedicated: false,
         },
@@ -50,7 +50,7 @@ pub fn container(image: impl Into<String>, tag: impl Into<String>) -> Container 
 /// What a test can say about its container. A test receives a [`ContainerHandle`].
 #[derive(Debug, Clone)]
 pub struct Container {
-    common: Common,
+    placement: Placement,
     server: ContainerServer,
 }
 
@@ -128,7 +128,7 @@ impl Container {
 
     /// A container of the test's own, which it may stop and start.
     pub fn dedicated(mut self) -> Self {
-        self.common.dedicated = true;
+        self.placement.dedicated = true;
         self
     }
 }
@@ -178,22 +178,18 @@ impl ContainerServer {
 impl Service for Container {
     const NAME: &'static str = "container";
     const CODE: &'static str = OWN_CODE;
-    type Server = ContainerServer;
-    type Slice = ();
+    type ServerSpec = ContainerServer;
+    type SliceSpec = ();
     type Grant = ContainerGrant;
     type Slices = ContainerSlices;
-    type Session = ();
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn placement(&self) -> &Placement {
+        &self.placement
     }
 
-    fn server(&self, _: &TestContext) -> ContainerServer {
-        self.server.clone()
-    }
-
-    fn slice(&self, _: &TestContext) -> Result<()> {
-        self.server.check()
+    fn specs(&self, _: &TestContext) -> Result<(ContainerServer, ())> {
+        self.server.check()?;
+        Ok((self.server.clone(), ()))
     }
 
     fn recipe(server: &ContainerServer) -> Recipe {

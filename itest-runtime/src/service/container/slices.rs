@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ContainerServer;
 use super::wait::{self, Wait};
+use super::{Container, ContainerServer};
 use crate::error::{Error, Result};
 use crate::provider::{ContainerPlace, Control, Endpoint};
 use crate::service::{LeaseName, PoolSpec, Sharing, Slices};
@@ -22,8 +22,8 @@ pub struct ContainerSlices(ContainerGrant);
 
 impl ContainerSlices {
     pub(super) async fn connect(server: &ContainerServer, endpoint: &Endpoint) -> Result<Self> {
-        let Endpoint::Docker { place, dedicated, .. } = endpoint else {
-            return Err(Error::new("it is no container"));
+        let Some(place) = &endpoint.container else {
+            return Err(Error::new("it is no container").permanent());
         };
         let control = Control::of(place).await?;
         let ports = server.ports.iter().map(|port| wait::listening(*port));
@@ -37,14 +37,12 @@ impl ContainerSlices {
         }
         Ok(Self(ContainerGrant {
             place: place.clone(),
-            dedicated: *dedicated,
+            dedicated: endpoint.dedicated,
         }))
     }
 }
 
-impl Slices for ContainerSlices {
-    type Spec = ();
-    type Grant = ContainerGrant;
+impl Slices<Container> for ContainerSlices {
     type Slice = ();
 
     fn pool(&self, (): &()) -> Result<PoolSpec> {

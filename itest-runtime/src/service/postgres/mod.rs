@@ -27,12 +27,12 @@ use sqlx::migrate::Migrator;
 
 use super::asked::{check_settings, check_version};
 use super::driver::OWN_CODE;
-use super::{Common, Service, TestContext, Used};
+use super::{Placement, Service, TestContext, Used};
 use crate::error::{Error, Result};
 use crate::inject::Lease;
 use crate::outcome::Outcome;
 use crate::provider::{Endpoint, Recipe};
-use crate::spec::{Fingerprint, Provider};
+use crate::spec::Fingerprint;
 pub use grant::PgGrant;
 pub(super) use recipe::remove_shared_memory;
 pub use slices::{PgSlice, PgSlices};
@@ -45,7 +45,7 @@ pub use transaction::PgSession;
 /// `sqlx::postgres::PgConnectOptions` and [`Url<Postgres>`](crate::Url).
 pub fn postgres() -> Postgres {
     Postgres {
-        common: Common::default(),
+        placement: Placement::default(),
         version: None,
         settings: Vec::new(),
         image: None,
@@ -65,7 +65,7 @@ pub fn postgres() -> Postgres {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Postgres {
-    common: Common,
+    placement: Placement,
     version: Option<String>,
     settings: Vec<String>,
     image: Option<String>,
@@ -171,7 +171,7 @@ impl Postgres {
     /// A server of the test's own, for what no database can contain: roles, `ALTER SYSTEM`, tablespaces, replication. The
     /// test is then a superuser, and so is what fills its template.
     pub fn dedicated(mut self) -> Self {
-        self.common.dedicated = true;
+        self.placement.dedicated = true;
         self
     }
 
@@ -188,25 +188,13 @@ impl Postgres {
         self.env.extend(variables.into_iter().map(Into::into));
         self
     }
-
-    /// A container, whatever the configuration says.
-    pub fn docker(mut self) -> Self {
-        self.common.provider = Some(Provider::Docker);
-        self
-    }
-
-    /// A process of this machine, whatever the configuration says.
-    pub fn native(mut self) -> Self {
-        self.common.provider = Some(Provider::Native);
-        self
-    }
-
-    /// The server at `ITEST_POSTGRES_URL`, whatever else the configuration says.
-    pub fn external(mut self) -> Self {
-        self.common.provider = Some(Provider::External);
-        self
-    }
 }
+
+crate::options!(Postgres {
+    docker,
+    native,
+    external
+});
 
 /// What shapes the server.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -228,36 +216,33 @@ pub struct PgSpec {
 impl Service for Postgres {
     const NAME: &'static str = "postgres";
     const CODE: &'static str = OWN_CODE;
-    type Server = PgServer;
-    type Slice = PgSpec;
+    type ServerSpec = PgServer;
+    type SliceSpec = PgSpec;
     type Grant = PgGrant;
     type Slices = PgSlices;
-    type Session = PgSession;
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn placement(&self) -> &Placement {
+        &self.placement
     }
 
-    fn server(&self, _: &TestContext) -> PgServer {
-        PgServer {
-            version: self.version.clone(),
-            settings: self.settings.clone(),
-            image: self.image.clone(),
-            env: self.env.clone(),
-        }
-    }
-
-    fn slice(&self, test: &TestContext) -> Result<PgSpec> {
+    fn specs(&self, test: &TestContext) -> Result<(PgServer, PgSpec)> {
         self.env
             .iter()
             .try_for_each(|variable| recipe::check_variable(variable))?;
         check_settings(Self::NAME, &self.settings, recipe::OWN)?;
         check_version("PostgreSQL", self.version.as_deref(), recipe::FIRST)?;
-        Ok(PgSpec {
+        let server = PgServer {
+            version: self.version.clone(),
+            settings: self.settings.clone(),
+            image: self.image.clone(),
+            env: self.env.clone(),
+        };
+        let slice = PgSpec {
             template: steps::fingerprint(&self.steps, test)?,
             source: steps::source(&self.steps, test),
             isolation: self.isolation,
-        })
+        };
+        Ok((server, slice))
     }
 
     fn recipe(server: &PgServer) -> Recipe {

@@ -57,7 +57,7 @@ pub struct PgSession {
 
 /// The lease's pool: every value is made of the same one.
 pub(super) async fn pool(lease: &Lease<Postgres>) -> Result<PgPool> {
-    let session = lease.session();
+    let session = lease.session::<PgSession>();
     let pool = session.pool.get_or_try_init(|| async {
         match lease.grant().isolation {
             Isolation::Transaction => open(lease).await,
@@ -106,7 +106,7 @@ async fn open(lease: &Lease<Postgres>) -> Result<PgPool> {
                 "take BEGIN and COMMIT out of migrations and fixtures: each test makes them within its transaction",
             ));
         }
-        let _ = lease.session().transaction.set(transaction);
+        let _ = lease.session::<PgSession>().transaction.set(transaction);
     }
     Ok(pool)
 }
@@ -151,7 +151,7 @@ pub(super) async fn connection(lease: &Lease<Postgres>) -> Result<PgConnection> 
 
 /// Ends the transaction after a test that passed: what was deferred is checked now, then all is rolled back.
 pub(super) async fn finish(lease: &Lease<Postgres>) -> Result<Used> {
-    let session = lease.session();
+    let session = lease.session::<PgSession>();
     if lease.grant().isolation != Isolation::Transaction {
         return Ok(Used::Unknown);
     }
@@ -185,7 +185,7 @@ pub(super) async fn finish(lease: &Lease<Postgres>) -> Result<Used> {
 
 /// The same, on the connection itself.
 pub(super) async fn finish_connection(lease: &Lease<Postgres>, mut connection: PgConnection) -> Result<()> {
-    let session = lease.session();
+    let session = lease.session::<PgSession>();
     let end = if lease.grant().must_see_rollback { END_SEEN } else { END };
     let looked = sqlx::raw_sql(end).fetch_optional(&mut connection).await;
     let left = match &looked {
@@ -229,7 +229,7 @@ fn is_ours(row: Option<&PgRow>) -> bool {
 /// Whether our transaction was committed, by a raw `COMMIT` then.
 async fn is_committed(lease: &Lease<Postgres>, connection: &mut PgConnection) -> bool {
     let status: sqlx::Result<Option<String>> = sqlx::query_scalar("SELECT pg_xact_status($1::text::xid8)")
-        .bind(lease.session().transaction.get())
+        .bind(lease.session::<PgSession>().transaction.get())
         .fetch_one(connection)
         .await;
     matches!(status, Ok(Some(status)) if status == "committed")

@@ -12,10 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::asked::{check_settings, check_version};
 use super::driver::OWN_CODE;
-use super::{Common, Service, TestContext, URL_FILE};
+use super::{Placement, Service, TestContext, URL_FILE};
 use crate::error::{Error, Result};
 use crate::provider::{Endpoint, Recipe};
-use crate::spec::Provider;
 pub use slices::{RedisSlice, RedisSlices};
 
 /// A logical Redis database: `#[integration(redis)]`.
@@ -34,7 +33,7 @@ pub use slices::{RedisSlice, RedisSlices};
 /// nothing but their own good manners keeps them from other databases.
 pub fn redis() -> Redis {
     Redis {
-        common: Common::default(),
+        placement: Placement::default(),
         version: None,
         settings: Vec::new(),
         image: None,
@@ -51,7 +50,7 @@ pub fn redis() -> Redis {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Redis {
-    common: Common,
+    placement: Placement,
     version: Option<String>,
     settings: Vec<String>,
     image: Option<String>,
@@ -81,28 +80,16 @@ impl Redis {
 
     /// A server of the test's own, where every command is allowed.
     pub fn dedicated(mut self) -> Self {
-        self.common.dedicated = true;
-        self
-    }
-
-    /// A container, whatever the configuration says.
-    pub fn docker(mut self) -> Self {
-        self.common.provider = Some(Provider::Docker);
-        self
-    }
-
-    /// A process of this machine, whatever the configuration says.
-    pub fn native(mut self) -> Self {
-        self.common.provider = Some(Provider::Native);
-        self
-    }
-
-    /// The server at `ITEST_REDIS_URL`, whatever else the configuration says.
-    pub fn external(mut self) -> Self {
-        self.common.provider = Some(Provider::External);
+        self.placement.dedicated = true;
         self
     }
 }
+
+crate::options!(Redis {
+    docker,
+    native,
+    external
+});
 
 /// What shapes the server.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -151,27 +138,24 @@ impl std::fmt::Debug for RedisGrant {
 impl Service for Redis {
     const NAME: &'static str = "redis";
     const CODE: &'static str = OWN_CODE;
-    type Server = RedisServer;
-    type Slice = ();
+    type ServerSpec = RedisServer;
+    type SliceSpec = ();
     type Grant = RedisGrant;
     type Slices = RedisSlices;
-    type Session = ();
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn placement(&self) -> &Placement {
+        &self.placement
     }
 
-    fn server(&self, _: &TestContext) -> RedisServer {
-        RedisServer {
+    fn specs(&self, _: &TestContext) -> Result<(RedisServer, ())> {
+        check_settings(Self::NAME, &self.settings, recipe::OWN)?;
+        check_version("Redis", self.version.as_deref(), recipe::FIRST)?;
+        let server = RedisServer {
             version: self.version.clone(),
             settings: self.settings.clone(),
             image: self.image.clone(),
-        }
-    }
-
-    fn slice(&self, _: &TestContext) -> Result<()> {
-        check_settings(Self::NAME, &self.settings, recipe::OWN)?;
-        check_version("Redis", self.version.as_deref(), recipe::FIRST)
+        };
+        Ok((server, ()))
     }
 
     fn recipe(server: &RedisServer) -> Recipe {

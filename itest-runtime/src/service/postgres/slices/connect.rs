@@ -27,40 +27,27 @@ struct Way<'a> {
 
 impl<'a> Way<'a> {
     fn to(endpoint: &'a Endpoint) -> Result<Self> {
-        let (address, owner, dedicated, database, user) = match endpoint {
-            Endpoint::Native {
-                place,
-                owner,
-                dedicated,
-            } => {
-                let address = Address::Native {
-                    sockets: place.dir.clone(),
-                    port: place.port,
-                };
-                (address, owner, *dedicated, "postgres".to_owned(), None)
-            }
-            Endpoint::Docker {
-                place,
-                owner,
-                dedicated,
-            } => {
-                let address = Address::Docker {
-                    host: place.host.clone(),
-                    port: place.port,
-                };
-                let user = ("postgres", place.password.as_str());
-                (address, owner, *dedicated, "postgres".to_owned(), Some(user))
-            }
-            Endpoint::Compose { place, .. } => return Err(place.no_one_server("PostgreSQL")),
-            Endpoint::External { url, owner } => {
-                let address = Address::External { url: url.clone() };
-                (address, owner, false, url::login(url)?.2, None)
-            }
+        let (address, database, user) = if let Some(url) = &endpoint.url {
+            (Address::External { url: url.clone() }, url::login(url)?.2, None)
+        } else if let Some(folder) = &endpoint.folder {
+            let address = Address::Native {
+                sockets: folder.clone(),
+                port: endpoint.port,
+            };
+            (address, "postgres".to_owned(), None)
+        } else {
+            endpoint.address()?;
+            let address = Address::Docker {
+                host: endpoint.host.clone(),
+                port: endpoint.port,
+            };
+            let user = ("postgres", endpoint.password.as_str());
+            (address, "postgres".to_owned(), Some(user))
         };
         Ok(Self {
             address,
-            owner: owner.clone(),
-            dedicated,
+            owner: endpoint.owner.clone(),
+            dedicated: endpoint.dedicated,
             database,
             user,
         })
@@ -82,7 +69,7 @@ impl PgSlices {
         if !is_ours {
             external::check(&admin, server).await?;
         }
-        if let Endpoint::Docker { place, .. } = endpoint {
+        if let Some(place) = &endpoint.container {
             external::check_version(&admin, server, &place.image).await?;
             if rights.major >= 16 {
                 cheapen_passwords(&admin).await?;

@@ -20,7 +20,7 @@ use super::admin::{Admin, bound_locks, end_other_sessions, end_others, ident, li
 use super::external::{self, SignOfLife};
 use super::grant::{Address, PgGrant};
 use super::recycle::{Baseline, Contract, OPENING, Template as Content};
-use super::{Isolation, PgSpec};
+use super::{Isolation, PgSpec, Postgres};
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
 use crate::service::lost::Lost;
@@ -313,9 +313,7 @@ impl PgSlices {
     }
 }
 
-impl Slices for PgSlices {
-    type Spec = PgSpec;
-    type Grant = PgGrant;
+impl Slices<Postgres> for PgSlices {
     type Slice = PgSlice;
 
     fn pool(&self, spec: &PgSpec) -> Result<PoolSpec> {

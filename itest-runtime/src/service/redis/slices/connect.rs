@@ -8,7 +8,7 @@ use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisCon
 
 use super::{Address, Databases, RedisSlices, Users};
 use crate::error::{Context, Error, Result};
-use crate::provider::{ContainerPlace, Endpoint, Place, authority};
+use crate::provider::Endpoint;
 use crate::service::lost::Lost;
 use crate::service::redis::RedisServer;
 use crate::service::redis::access::Rules;
@@ -17,35 +17,30 @@ use crate::service::redis::external::Claims;
 
 impl RedisSlices {
     pub(in crate::service::redis) async fn connect(server: &RedisServer, endpoint: &Endpoint) -> Result<Self> {
-        match endpoint {
-            Endpoint::Native {
-                place,
-                owner,
-                dedicated,
-            } => {
-                let admin = open(native(place)?, owner).await?;
-                let address = Address {
-                    server: format!("redis://127.0.0.1:{}", place.port),
-                    socket: Some(place.dir.join("socket")),
-                };
-                Self::of_ours(admin, address, *dedicated).await
-            }
-            Endpoint::Docker {
-                place,
-                owner,
-                dedicated,
-            } => {
-                let mut admin = open(container(place)?, owner).await?;
-                check_version(&mut admin, server, &place.image).await?;
-                let address = Address {
-                    server: format!("redis://{}", authority(&place.host, place.port)),
-                    socket: None,
-                };
-                Self::of_ours(admin, address, *dedicated).await
-            }
-            Endpoint::Compose { place, .. } => Err(place.no_one_server("Redis")),
-            Endpoint::External { url, owner } => Self::of_others(server, url, owner).await,
+        let Endpoint {
+            host,
+            port,
+            password,
+            owner,
+            ..
+        } = endpoint;
+        if let Some(url) = &endpoint.url {
+            return Self::of_others(server, url, owner).await;
         }
+        let socket = endpoint.folder.as_ref().map(|folder| folder.join("socket"));
+        let way = match &socket {
+            Some(socket) => ConnectionAddr::Unix(socket.clone()),
+            None => ConnectionAddr::Tcp(host.clone(), *port),
+        };
+        let mut admin = open(info(way, password)?, owner).await?;
+        if let Some(container) = &endpoint.container {
+            check_version(&mut admin, server, &container.image).await?;
+        }
+        let address = Address {
+            server: format!("redis://{}", endpoint.address()?),
+            socket,
+        };
+        Self::of_ours(admin, address, endpoint.dedicated).await
     }
 
     /// A server that nobody else uses.
@@ -104,14 +99,6 @@ impl RedisSlices {
             users,
         })
     }
-}
-
-fn native(place: &Place) -> Result<ConnectionInfo> {
-    info(ConnectionAddr::Unix(place.dir.join("socket")), &place.password)
-}
-
-fn container(place: &ContainerPlace) -> Result<ConnectionInfo> {
-    info(ConnectionAddr::Tcp(place.host.clone(), place.port), &place.password)
 }
 
 fn info(address: ConnectionAddr, password: &str) -> Result<ConnectionInfo> {

@@ -16,6 +16,7 @@ use super::external::Claims;
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
 use crate::service::lost::Lost;
+use crate::service::redis::Redis;
 use crate::service::{LeaseName, Recycled, Slices, Used};
 
 /// What a lease waits for in vain when the server has too few logical databases.
@@ -211,9 +212,7 @@ fn clients_in(clients: &str, database: u32) -> Vec<&str> {
         .collect()
 }
 
-impl Slices for RedisSlices {
-    type Spec = ();
-    type Grant = RedisGrant;
+impl Slices<Redis> for RedisSlices {
     type Slice = RedisSlice;
 
     async fn make(&self, (): &()) -> Result<RedisSlice> {

@@ -1,0 +1,191 @@
+//! Where a server listens, and where it can be reached.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use percent_encoding::percent_decode_str;
+
+use super::{ComposePlace, ContainerPlace, Place, authority};
+use crate::error::{Context, Error, Result};
+use crate::spec::redacted;
+
+/// Where a running server can be reached, whoever runs it.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Endpoint {
+    /// The host's name or address; empty where there is no one address, or an external server's URL names none.
+    pub host: String,
+    /// The port, as it is to be had at [`Self::host`]; zero where an external server's URL names none.
+    pub port: u16,
+    /// The user that an external server's URL names; else empty.
+    pub user: String,
+    /// The password: the random one that a server of ours was started with, or that of an external server's URL.
+    pub password: String,
+    /// The folder of a process of this machine, where it may have made a socket.
+    pub folder: Option<PathBuf>,
+    /// The container, if it is one.
+    pub container: Option<ContainerPlace>,
+    /// The containers of a compose file, if it is one.
+    pub compose: Option<ComposePlace>,
+    /// The URL of somebody else's server, which other machines may use, too.
+    pub url: Option<String>,
+    /// Eight hexadecimal digits that name this use of the server, on every machine.
+    pub owner: String,
+    /// Whether it serves one test alone.
+    pub dedicated: bool,
+}
+
+impl Endpoint {
+    fn new(owner: &str, dedicated: bool) -> Self {
+        Self {
+            host: String::new(),
+            port: 0,
+            user: String::new(),
+            password: String::new(),
+            folder: None,
+            container: None,
+            compose: None,
+            url: None,
+            owner: owner.to_owned(),
+            dedicated,
+        }
+    }
+
+    /// A process of this machine.
+    pub(crate) fn native(place: &Place, owner: &str, dedicated: bool) -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            port: place.port,
+            password: place.password.clone(),
+            folder: Some(place.dir.clone()),
+            ..Self::new(owner, dedicated)
+        }
+    }
+
+    /// A container.
+    pub(crate) fn docker(place: ContainerPlace, owner: &str, dedicated: bool) -> Self {
+        Self {
+            host: place.host.clone(),
+            port: place.port,
+            password: place.password.clone(),
+            container: Some(place),
+            ..Self::new(owner, dedicated)
+        }
+    }
+
+    /// The containers of a compose file.
+    pub(crate) fn of_compose(place: ComposePlace, owner: &str, dedicated: bool) -> Self {
+        Self {
+            compose: Some(place),
+            ..Self::new(owner, dedicated)
+        }
+    }
+
+    /// Somebody else's server.
+    ///
+    /// # Errors
+    /// When that is no URL.
+    pub fn external(url: &str, owner: &str) -> Result<Self> {
+        let parsed = url::Url::parse(url).context(|| "the external server's URL can't be parsed")?;
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        Ok(Self {
+            host: parsed.host_str().unwrap_or_default().to_owned(),
+            port: parsed.port_or_known_default().unwrap_or_default(),
+            user: decoded(parsed.username()),
+            password: decoded(parsed.password().unwrap_or_default()),
+            url: Some(url.to_owned()),
+            ..Self::new(owner, false)
+        })
+    }
+
+    /// `host:port`.
+    ///
+    /// # Errors
+    /// When there is more than one address, or an external server's URL names no host, or no port.
+    pub fn address(&self) -> Result<String> {
+        if let Some(project) = &self.compose {
+            return Err(Error::new(format!(
+                "the compose project {} is many servers, and has no one address",
+                project.project
+            ))
+            .permanent());
+        }
+        if self.host.is_empty() || self.port == 0 {
+            let url = self.url.as_deref().map(redacted).unwrap_or_default();
+            return Err(Error::new(format!("{url} names no host or no port")).permanent());
+        }
+        // A URL has brackets already.
+        Ok(authority(self.host.trim_matches(['[', ']']), self.port))
+    }
+}
+
+/// Never shows a password.
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("url", &self.url.as_deref().map(redacted))
+            .field("owner", &self.owner)
+            .field("dedicated", &self.dedicated)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where a server that is about to start has to listen.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Listen {
+    /// The address: that of the loopback interface, or in a container all, as only the published port leads there.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// A random password, for a server that takes one.
+    pub password: String,
+}
+
+impl Listen {
+    pub(super) fn natively(place: &Place) -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            port: place.port,
+            password: place.password.clone(),
+        }
+    }
+
+    pub(super) fn inside(port: u16, password: &str) -> Self {
+        Self {
+            host: "0.0.0.0".to_owned(),
+            port,
+            password: password.to_owned(),
+        }
+    }
+}
+
+/// Never shows the password.
+impl fmt::Debug for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listen")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_external_server_is_what_its_url_says_and_its_password_is_not_shown() {
+        let endpoint = Endpoint::external("memcache://ada:s%40cret@[::1]:11211/x", "0badcafe").expect("a URL");
+        assert_eq!(endpoint.address().expect("one"), "[::1]:11211");
+        assert_eq!((endpoint.user.as_str(), endpoint.password.as_str()), ("ada", "s@cret"));
+        let shown = format!("{endpoint:?}");
+        assert!(!shown.contains("s@cret") && !shown.contains("s%40cret"), "{shown}");
+        let nowhere = Endpoint::external("memcache://host", "0badcafe")
+            .expect("a URL")
+            .address();
+        assert!(nowhere.expect_err("no port").is_permanent());
+    }
+}
