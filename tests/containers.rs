@@ -39,6 +39,18 @@ async fn it_is_ready_when_the_body_begins(web: &ContainerHandle, url: Url<Contai
     Ok(())
 }
 
+#[integration(here = web, there = web)]
+#[cfg_attr(
+    not(has_images),
+    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
+)]
+async fn each_lease_has_a_name_for_what_it_makes(here: &ContainerHandle, there: &ContainerHandle) {
+    assert_eq!(here.id(), there.id(), "one container for both");
+    assert_ne!(here.namespace(), there.namespace());
+    let usual = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    assert!(here.namespace().chars().all(usual), "{}", here.namespace());
+}
+
 // The function's own values stand in the attribute, too.
 #[integration(container("localhost/itest-toolbox", "1", port = 8080))]
 #[cfg_attr(

@@ -72,7 +72,7 @@ use crate::spec::{Fingerprint, Provider};
 ///
 /// `tests/memcached` in the repository is a complete one, to be copied; `tests/user_defined_service.rs` uses it.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no service",
+    message = "`{Self}` is not a service",
     label = "the function of this name must return a service",
     note = "a service is a builder that implements `itest::service::Service`, such as what `itest::service::postgres()` returns"
 )]
@@ -366,6 +366,18 @@ pub struct LeaseName {
 }
 
 impl LeaseName {
+    /// A name for what this lease makes where names are all that keeps tests apart: a prefix for topics, queues, buckets, indices.
+    /// No other lease has it, on any machine. Lower-case letters, digits and hyphens, about 20 of them.
+    ///
+    /// ```
+    /// # use itest_runtime::service::LeaseName;
+    /// let lease = LeaseName { test: "orders::are_sent".to_owned(), unique: "410c3068-38".to_owned() };
+    /// assert_eq!(lease.namespace(), "itest-410c3068-38");
+    /// ```
+    pub fn namespace(&self) -> String {
+        format!("itest-{}", self.unique)
+    }
+
     /// One name of both, at most `limit` bytes, of letters, digits and `_:#-`.
     pub fn within(&self, limit: usize) -> String {
         crate::naming::lease_name(&self.test, &self.unique, limit)

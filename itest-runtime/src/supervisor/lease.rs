@@ -1,25 +1,20 @@
 //! One connection, which is one lease.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use serde_json::Value;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::Supervisor;
-use super::pool::Held;
-use super::seats::{Order, Seat};
-use super::server::{Server, Servers};
-use super::template;
-use crate::error::{Error, Result};
+use super::request::{Builds, Granted, One};
+use super::seats::Order;
+use crate::error::Error;
 use crate::naming::random_hex;
 use crate::os::ProcessId;
-use crate::service::LeaseName;
 use crate::spec::{Fingerprint, FingerprintBuilder, Request};
 use crate::wire::{BUILD, FrameReader, FrameWriter, FromSupervisor, Open, SliceDiagnosis, ToSupervisor};
 
@@ -29,11 +24,9 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_secs(1);
 /// How long a test holds slices that another supervisor may wait for, while it waits for more.
 const GIVE_BACK: Duration = Duration::from_secs(2);
-/// On how many servers, one after the other, a slice is asked for.
-const TRIES: usize = 3;
 
 type Reader = FrameReader<OwnedReadHalf, ToSupervisor>;
-type Writer = Arc<Mutex<FrameWriter<OwnedWriteHalf>>>;
+pub(super) type Writer = Arc<Mutex<FrameWriter<OwnedWriteHalf>>>;
 
 /// Serves one test from its first message to the end of its connection.
 pub(super) async fn serve(supervisor: &Arc<Supervisor>, stream: UnixStream) {
@@ -90,41 +83,15 @@ async fn gone(peer: Option<ProcessId>) {
     tokio::time::sleep(LOOK).await;
 }
 
-async fn send(writer: &Writer, message: &FromSupervisor) {
+pub(super) async fn send(writer: &Writer, message: &FromSupervisor) {
     // If the test is gone, the reader's end of file says so.
     let _ = writer.lock().await.send(message).await;
 }
-
-/// Templates that this test is building: where its answers go.
-type Builds = Arc<std::sync::Mutex<HashMap<usize, oneshot::Sender<Result<()>>>>>;
 
 struct Lease {
     supervisor: Arc<Supervisor>,
     writer: Writer,
     builds: Builds,
-}
-
-/// A slice that this lease holds.
-struct Granted {
-    held: Held,
-    grant: Value,
-    _seat: Option<Arc<Seat>>,
-    /// Where the server's log stood when the lease began.
-    log_offset: u64,
-    _dedicated: Option<Dedicated>,
-}
-
-/// A server for this lease alone: it goes when the lease does.
-struct Dedicated {
-    supervisor: Arc<Supervisor>,
-    key: Fingerprint,
-}
-
-impl Drop for Dedicated {
-    fn drop(&mut self) {
-        let (supervisor, key) = (self.supervisor.clone(), self.key.clone());
-        tokio::spawn(async move { supervisor.servers.retire(&key).await });
-    }
 }
 
 impl Lease {
@@ -290,116 +257,6 @@ fn pause_of(open: &Open) -> Duration {
     let digits = name.finish();
     let digits = u64::from_str_radix(digits.short(4), 16).unwrap_or_default();
     Duration::from_millis(digits % 1000)
-}
-
-/// One request on its way to a slice.
-struct One {
-    index: usize,
-    supervisor: Arc<Supervisor>,
-    writer: Writer,
-    builds: Builds,
-    key: Fingerprint,
-    order: Arc<Order>,
-    anchor: ProcessId,
-    test: String,
-    /// No other slice of this supervisor has it.
-    number: u64,
-}
-
-impl One {
-    async fn acquire(&self, request: &Request) -> Result<Granted> {
-        let dedicated = request.dedicated.then(|| Dedicated {
-            supervisor: self.supervisor.clone(),
-            key: self.key.clone(),
-        });
-        if !self.supervisor.servers.is_up(&self.key) {
-            self.say(format!("waiting for {} to start", request.label)).await;
-        }
-        let mut tries = 1;
-        let granted = loop {
-            let server = Servers::get(&self.supervisor, &self.key, request, self.anchor, |text| self.say(text)).await?;
-            let outcome = tokio::select! {
-                outcome = self.acquire_on(&server, request) => outcome,
-                death = server.died() => Err(death),
-            };
-            match outcome {
-                // Its successor has no less for this test, which has seen nothing of the one that is lost.
-                Err(error) if tries < TRIES && server.is_given_up().await => {
-                    tracing::info!(%error, "a test gets another server");
-                    tries += 1;
-                }
-                outcome => break outcome,
-            }
-        };
-        granted.map(|granted| Granted {
-            _dedicated: dedicated,
-            ..granted
-        })
-    }
-
-    async fn acquire_on(&self, server: &Arc<Server>, request: &Request) -> Result<Granted> {
-        let pool = server.slices.pool(&request.slice)?;
-        let mut _stays = None;
-        if let Some(template) = &pool.template {
-            if server.templates.is_being_built(template) {
-                self.say(format!(
-                    "waiting for another test to build the template of {}",
-                    request.label
-                ))
-                .await;
-            }
-            let wanted = (template, pool.source.as_ref());
-            let building = template::ensure(server, wanted, &request.slice, self.anchor, |blank| self.build(blank));
-            _stays = Some(building.await?);
-        }
-        let seat = self
-            .order
-            .seat(server, &self.key, &self.test, |text| self.say(text))
-            .await?;
-        let log_offset = server.instance.log_length();
-        let lease = LeaseName {
-            test: self.test.clone(),
-            unique: format!("{}-{}", server.owner, self.number),
-        };
-        let (mut held, grant) = server
-            .pool(&request.slice, &pool)
-            .lease(&request.slice, &lease)
-            .await
-            .map_err(|error| death_or(server, error))?;
-        held.last = request.dedicated;
-        Ok(Granted {
-            held,
-            grant,
-            _seat: seat,
-            log_offset,
-            _dedicated: None,
-        })
-    }
-
-    async fn say(&self, progress: String) {
-        send(&self.writer, &FromSupervisor::Progress(progress)).await;
-    }
-
-    /// Has the test build a template, and waits for its answer.
-    async fn build(&self, grant: Value) -> Result<()> {
-        let (tell, told) = oneshot::channel();
-        self.builds.lock().expect("no holder panics").insert(self.index, tell);
-        send(
-            &self.writer,
-            &FromSupervisor::Build {
-                index: self.index,
-                grant,
-            },
-        )
-        .await;
-        told.await
-            .unwrap_or_else(|_| Err(Error::new("the test that built the template is gone")))
-    }
-}
-
-/// A server's death explains whatever else went wrong on it.
-fn death_or(server: &Server, error: Error) -> Error {
-    server.death().cloned().unwrap_or(error)
 }
 
 async fn diagnose(granted: &Granted) -> SliceDiagnosis {

@@ -6,14 +6,17 @@
 mod door;
 mod harvest;
 mod janitor;
+mod launch;
 mod lease;
 mod lifetime;
 mod pool;
+mod request;
 mod residence;
 mod room;
 mod roots;
 mod seats;
 mod server;
+mod servers;
 mod settings;
 mod state;
 mod template;
@@ -48,7 +51,7 @@ use residence::Signals;
 pub(crate) use roots::Roots;
 #[cfg(feature = "docker")]
 pub(crate) use roots::Spare;
-use server::Servers;
+use servers::Servers;
 pub(crate) use settings::Settings;
 
 /// The exit code of a supervisor that failed: a test harness has no such code.

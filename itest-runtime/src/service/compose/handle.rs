@@ -23,6 +23,11 @@ impl ComposeHandle {
         &self.0.place.project
     }
 
+    /// A name that no other test has, for what this one makes in them: a prefix for topics, queues, buckets, indices.
+    pub fn namespace(&self) -> &str {
+        &self.0.namespace
+    }
+
     /// `host:port`, by which this port of a service is reached.
     ///
     /// # Errors
@@ -48,7 +53,7 @@ impl ComposeHandle {
     }
 
     fn handle(&self, place: &ContainerPlace) -> ContainerHandle {
-        ContainerHandle::new(place.clone(), self.0.dedicated)
+        ContainerHandle::new(place.clone(), self.0.dedicated, self.0.namespace.clone())
     }
 
     /// Never empty.

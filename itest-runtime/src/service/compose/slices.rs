@@ -13,6 +13,8 @@ pub struct ComposeGrant {
     pub(super) place: ComposePlace,
     /// Whether they are this test's alone.
     pub(super) dedicated: bool,
+    /// The lease's own, for names; empty until it is granted.
+    pub(super) namespace: String,
 }
 
 /// Hands the containers out.
@@ -32,6 +34,7 @@ impl ComposeSlices {
         Ok(Self(ComposeGrant {
             place: place.clone(),
             dedicated: endpoint.dedicated,
+            namespace: String::new(),
         }))
     }
 }
@@ -68,8 +71,11 @@ impl Slices<Compose> for ComposeSlices {
         Ok(())
     }
 
-    async fn grant(&self, (): &mut (), (): &(), _: &LeaseName) -> Result<ComposeGrant> {
-        Ok(self.0.clone())
+    async fn grant(&self, (): &mut (), (): &(), lease: &LeaseName) -> Result<ComposeGrant> {
+        Ok(ComposeGrant {
+            namespace: lease.namespace(),
+            ..self.0.clone()
+        })
     }
 
     /// What they said while the test ran: whose it was, they don't say.

@@ -30,17 +30,19 @@ pub struct ContainerHandle(Arc<Inner>);
 struct Inner {
     place: ContainerPlace,
     dedicated: bool,
+    namespace: String,
     /// The host's ports change when it is started again.
     ports: Mutex<BTreeMap<u16, u16>>,
     control: OnceCell<Control>,
 }
 
 impl ContainerHandle {
-    pub(crate) fn new(place: ContainerPlace, dedicated: bool) -> Self {
+    pub(crate) fn new(place: ContainerPlace, dedicated: bool, namespace: String) -> Self {
         Self(Arc::new(Inner {
             ports: Mutex::new(place.ports.clone()),
             place,
             dedicated,
+            namespace,
             control: OnceCell::new(),
         }))
     }
@@ -65,6 +67,12 @@ impl ContainerHandle {
     /// When the container's builder doesn't publish it.
     pub fn address(&self, port: u16) -> Result<String> {
         Ok(authority(self.host(), self.port(port)?))
+    }
+
+    /// A name that no other test has, for what this one makes in it: a prefix for topics, queues, buckets, indices. Lower-case
+    /// letters, digits and hyphens, such as `itest-410c3068-38`.
+    pub fn namespace(&self) -> &str {
+        &self.0.namespace
     }
 
     /// The engine's name of the container, for its own commands: `docker logs ID`.
@@ -164,6 +172,6 @@ impl Inject for ContainerHandle {
 
     async fn inject(lease: &Lease<Container>) -> Result<Self> {
         let grant = lease.grant();
-        Ok(Self::new(grant.place.clone(), grant.dedicated))
+        Ok(Self::new(grant.place.clone(), grant.dedicated, grant.namespace.clone()))
     }
 }

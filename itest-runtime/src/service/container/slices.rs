@@ -14,6 +14,8 @@ pub struct ContainerGrant {
     pub(super) place: ContainerPlace,
     /// Whether it is this test's alone.
     pub(super) dedicated: bool,
+    /// The lease's own, for names; empty until it is granted.
+    pub(super) namespace: String,
 }
 
 /// Hands the container out.
@@ -38,6 +40,7 @@ impl ContainerSlices {
         Ok(Self(ContainerGrant {
             place: place.clone(),
             dedicated: endpoint.dedicated,
+            namespace: String::new(),
         }))
     }
 }
@@ -56,8 +59,11 @@ impl Slices<Container> for ContainerSlices {
         Ok(())
     }
 
-    async fn grant(&self, (): &mut (), (): &(), _: &LeaseName) -> Result<ContainerGrant> {
-        Ok(self.0.clone())
+    async fn grant(&self, (): &mut (), (): &(), lease: &LeaseName) -> Result<ContainerGrant> {
+        Ok(ContainerGrant {
+            namespace: lease.namespace(),
+            ..self.0.clone()
+        })
     }
 
     /// Of a shared container, what it said while the test ran: whose it was, it doesn't say.
