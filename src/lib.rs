@@ -98,7 +98,7 @@
 //! | [`Url<service::Postgres>`](Url) | `postgres` | `postgres://user:password@host:port/database` |
 //! | `redis::Client` | `redis` | a client that connects when asked |
 //! | `redis::aio::MultiplexedConnection` | `redis` | a connection |
-//! | `redis::aio::ConnectionManager` | `redis` | a connection that is made anew when it breaks |
+//! | `redis::aio::ConnectionManager` | `redis` | a connection that is made again when it breaks |
 //! | [`Url<service::Redis>`](Url) | `redis` | `redis://user:password@host:port/database` |
 //! | [`ContainerHandle`] | `container` | where a container is, and what it can be made to do |
 //! | [`ComposeHandle`] | `compose` | the containers of a compose file, by service |
@@ -476,7 +476,7 @@
 //! ones left on this machine, and on the container engine and the external servers that it uses: containers, networks and
 //! volumes carry labels that say whose they are, and only what belonged to a process of this machine that is dead is taken.
 //!
-//! A supervisor whose binary was built anew takes no more tests and ends with its last lease; the next test starts
+//! A supervisor whose binary was rebuilt takes no more tests and ends with its last lease; the next test starts
 //! another.
 //!
 //! # Limits

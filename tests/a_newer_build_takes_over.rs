@@ -1,4 +1,4 @@
-//! A supervisor is a test binary that was started once. When that binary has been built anew, a new supervisor takes over:
+//! A supervisor is a test binary that was started once. When that binary has been rebuilt, a new supervisor takes over:
 //! services that the tests define in code would otherwise be yesterday's.
 
 use std::collections::BTreeSet;

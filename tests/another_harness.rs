@@ -81,7 +81,7 @@ fn an_engine_behind_ssh_is_refused_with_the_remedy() {
     assert!(!output.status.success(), "{said}");
     for part in [
         "the engine at ssh://engine.example.com",
-        "a test harness that heeds `--exact`",
+        "a test harness that supports `--exact`",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }

@@ -5,6 +5,7 @@ mod program;
 #[path = "recycling/workbench.rs"]
 mod workbench;
 
+use anyhow::Context as _;
 use std::cell::RefCell;
 
 use itest::service::Postgres;
@@ -22,22 +23,21 @@ fn number(name: &str, otherwise: u32) -> u32 {
     })
 }
 
-/// A bench on this server, if there is what it takes.
-fn bench(url: &Url<Postgres>) -> anyhow::Result<Option<(Runtime, Workbench)>> {
-    let Some(pg_dump) = pg_dump() else {
-        eprintln!("skipped: there is no pg_dump to compare databases with; install PostgreSQL's client programs");
-        return Ok(None);
-    };
+/// A bench on this server.
+fn bench(url: &Url<Postgres>) -> anyhow::Result<(Runtime, Workbench)> {
+    let pg_dump = pg_dump().context("no pg_dump was found")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let bench = runtime.block_on(Workbench::new(url.as_str(), pg_dump))?;
-    Ok(Some((runtime, bench)))
+    Ok((runtime, bench))
 }
 
 #[integration(postgres(dedicated, settings("max_prepared_transactions = 8")), timeout = "6h")]
+#[cfg_attr(
+    not(has_pg_dump),
+    ignore = "no pg_dump was found to compare databases with; install PostgreSQL's client programs, then `touch build.rs`"
+)]
 fn random_programs_leave_nothing(url: Url<Postgres>) -> anyhow::Result<()> {
-    let Some((runtime, mut bench)) = bench(&url)? else {
-        return Ok(());
-    };
+    let (runtime, mut bench) = bench(&url)?;
     let config = Config {
         cases: number("RECYCLING_PROGRAMS", 300),
         failure_persistence: None,
@@ -51,7 +51,7 @@ fn random_programs_leave_nothing(url: Url<Postgres>) -> anyhow::Result<()> {
             .map_err(|error| TestCaseError::fail(format!("{error:#}")))
     });
     eprintln!(
-        "{} databases were recycled, {} made anew",
+        "{} databases were recycled, {} made again",
         bench.recycled, bench.rebuilt
     );
     ended.map_err(|failure| anyhow::anyhow!("{failure}"))?;
@@ -59,17 +59,21 @@ fn random_programs_leave_nothing(url: Url<Postgres>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Programs that once left something, and those whose database must be recycled rather than made anew.
+/// Programs that once left something, and those whose database must be recycled rather than made again.
 macro_rules! programs {
     ($($name:ident: $expected:ident, $statements:expr;)*) => { $(
         #[integration(postgres(dedicated, settings("max_prepared_transactions = 8")))]
+        #[cfg_attr(
+            not(has_pg_dump),
+            ignore = "no pg_dump was found to compare databases with; install PostgreSQL's client programs, then `touch build.rs`"
+        )]
         fn $name(url: Url<Postgres>) -> anyhow::Result<()> {
-            let Some((runtime, mut bench)) = bench(&url)? else { return Ok(()) };
+            let (runtime, mut bench) = bench(&url)?;
             // Twice: the second lease finds what the first one's recycling has left.
             for _ in 0..2 {
                 runtime.block_on(bench.check(&by_one(&$statements)))?;
             }
-            assert_eq!(bench.$expected, 2, "{} recycled, {} made anew", bench.recycled, bench.rebuilt);
+            assert_eq!(bench.$expected, 2, "{} recycled, {} made again", bench.recycled, bench.rebuilt);
             Ok(())
         }
     )* };
@@ -150,10 +154,12 @@ programs! {
 
 /// What is known of a template was seen in its first database, and each has an owner of its own.
 #[integration(postgres(dedicated, settings("max_prepared_transactions = 8")))]
+#[cfg_attr(
+    not(has_pg_dump),
+    ignore = "no pg_dump was found to compare databases with; install PostgreSQL's client programs, then `touch build.rs`"
+)]
 fn the_second_database_of_a_template_is_recycled_like_the_first(url: Url<Postgres>) -> anyhow::Result<()> {
-    let Some((runtime, mut bench)) = bench(&url)? else {
-        return Ok(());
-    };
+    let (runtime, mut bench) = bench(&url)?;
     for statement in [
         "ALTER TABLE plain ADD COLUMN more int",
         "TRUNCATE plain, empty",
@@ -167,10 +173,12 @@ fn the_second_database_of_a_template_is_recycled_like_the_first(url: Url<Postgre
 
 /// Its pages have room, and only VACUUM tells where: nobody finds it before.
 #[integration(postgres(dedicated, settings("max_prepared_transactions = 8")))]
+#[cfg_attr(
+    not(has_pg_dump),
+    ignore = "no pg_dump was found to compare databases with; install PostgreSQL's client programs, then `touch build.rs`"
+)]
 fn new_rows_that_lie_among_the_templates_own_are_found(url: Url<Postgres>) -> anyhow::Result<()> {
-    let Some((runtime, mut bench)) = bench(&url)? else {
-        return Ok(());
-    };
+    let (runtime, mut bench) = bench(&url)?;
     for statement in [
         "VACUUM vast",
         "INSERT INTO vast SELECT g, repeat('x', 400) FROM generate_series(5001, 5020) AS g",

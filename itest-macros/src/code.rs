@@ -54,7 +54,7 @@ fn stamp(package: &Path, dependencies: &[String]) -> u64 {
     }
     for dependency in dependencies {
         dependency.hash(&mut hasher);
-        // A crate that was built anew lies where the older one lay.
+        // A crate that was rebuilt lies where the older one lay.
         let library = dependency.split_once('=').and_then(|(_, path)| fs::metadata(path).ok());
         library
             .map(|library| (library.len(), library.modified().ok()))

@@ -85,7 +85,7 @@ pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Names the code that it stands in, as a `&'static str`: the package, the file, and a stamp that changes with the package's
-/// sources and with each dependency that was built anew.
+/// sources and with each dependency that was rebuilt.
 ///
 /// ```ignore
 /// impl Service for Memcached {

@@ -81,7 +81,7 @@ impl OptionKey {
         }
     }
 
-    /// The mistake of giving a value to a word that is no test option.
+    /// The mistake of giving a value to a word that is not a test option.
     pub(crate) fn unknown(word: &Ident) -> syn::Error {
         let written = word.to_string();
         let all = Self::ALL.map(|key| format!("`{}`", key.word())).join(", ");
@@ -92,8 +92,8 @@ impl OptionKey {
             // Beyond two slips of the hand, another word was meant.
             .filter(|(slips, _)| *slips <= 2);
         let message = match nearest {
-            Some((_, nearest)) => format!("`{word}` is no test option; write `{nearest}` (there are {all})"),
-            None => format!("`{word}` is no test option; write one of {all}, or put it in a service's parentheses"),
+            Some((_, nearest)) => format!("`{word}` is not a test option; write `{nearest}` (there are {all})"),
+            None => format!("`{word}` is not a test option; write one of {all}, or put it in a service's parentheses"),
         };
         syn::Error::new_spanned(word, message)
     }

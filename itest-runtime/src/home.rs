@@ -39,7 +39,7 @@ impl Home {
         let temporary = os::temporary_folder();
         if !temporary.is_absolute() {
             return Err(Error::new(format!(
-                "bad value `{}` for TMPDIR: it is no absolute path, and the supervisor works in another folder",
+                "bad value `{}` for TMPDIR: it is not an absolute path, and the supervisor works in another folder",
                 temporary.display()
             ))
             .hint("set TMPDIR to an absolute path, or unset it"));
@@ -188,7 +188,7 @@ fn uid() -> u32 {
 fn default_base() -> PathBuf {
     os::variable("XDG_RUNTIME_DIR")
         .map(PathBuf::from)
-        // By the XDG convention a relative one isn't heeded.
+        // The XDG convention says to ignore a relative one.
         .filter(|folder| folder.is_absolute())
         .filter(|folder| fs::metadata(folder).is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == uid()))
         .map_or_else(
@@ -216,7 +216,7 @@ fn check_base(base: &Path) -> Result<()> {
     };
     let elsewhere = "set ITEST_DIR to a folder that is yours alone, or that isn't there yet";
     let (problem, hint) = if !metadata.is_dir() {
-        ("is no folder".to_owned(), elsewhere.to_owned())
+        ("is not a folder".to_owned(), elsewhere.to_owned())
     } else if metadata.uid() != uid() {
         let problem = format!("belongs to user {}, not to you (user {})", metadata.uid(), uid());
         (problem, elsewhere.to_owned())
@@ -300,7 +300,10 @@ mod tests {
             .try_lock()
             .expect_err("refused")
             .render();
-        assert!(error.contains("is no folder") && error.contains("ITEST_DIR"), "{error}");
+        assert!(
+            error.contains("is not a folder") && error.contains("ITEST_DIR"),
+            "{error}"
+        );
     }
 
     #[test]

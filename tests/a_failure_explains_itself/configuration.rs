@@ -23,7 +23,7 @@ fn a_value_that_is_not_allowed() {
 #[test]
 fn a_variable_that_is_none() {
     with("ITEST_LINGERS", "1s").says(&[
-        "the environment variable ITEST_LINGERS is no setting of itest",
+        "the environment variable ITEST_LINGERS is not a setting of itest",
         "ITEST_LINGER,",
         "ITEST_<SERVICE>_URL",
         "unset ITEST_LINGERS or give it another prefix",
@@ -73,7 +73,7 @@ fn a_value_of_a_file_that_is_not_allowed() {
 
 #[test]
 fn a_file_that_cannot_be_read() {
-    with_file("linger = ").says(&["is no valid TOML", "line 1"]);
+    with_file("linger = ").says(&["is not valid TOML", "line 1"]);
 }
 
 #[test]
@@ -87,7 +87,11 @@ fn a_folder_for_sockets_that_will_not_do() {
     let within = |dir: &std::path::Path| own.fault("wants_redis").with("ITEST_DIR", dir).fails();
 
     within(&file)
-        .says(&["is no folder", &file.display().to_string(), "set ITEST_DIR to a folder"])
+        .says(&[
+            "is not a folder",
+            &file.display().to_string(),
+            "set ITEST_DIR to a folder",
+        ])
         .never_says("chmod");
     within(&open).says(&[
         "is open to other users (mode 755, wanted 700)",

@@ -107,8 +107,3 @@ pub(crate) fn send(signal: &str, pid: u64) {
         .status();
     assert!(killed.is_ok(), "{killed:?}");
 }
-
-pub(crate) fn is_root() -> bool {
-    let id = Command::new("id").arg("-u").output().expect("`id` runs");
-    id.stdout.trim_ascii() == b"0"
-}

@@ -39,7 +39,7 @@ fn another_kind_of_server() {
 fn what_is_no_url_is_not_repeated() {
     for text in ["me:PASSWORD", "PASSWORD", "//PASSWORD@host/db"] {
         postgres(text).says(&[
-            "the value of ITEST_POSTGRES_URL is no URL of a server",
+            "the value of ITEST_POSTGRES_URL is not a URL of a server",
             "allowed is a URL such as",
         ]);
     }

@@ -290,7 +290,7 @@ pub(crate) enum Step {
     Vanish {
         client: usize,
     },
-    /// A superuser looks after the server: counters begin anew.
+    /// A superuser looks after the server: counters start over.
     ResetCounters,
 }
 

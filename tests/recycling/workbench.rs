@@ -27,7 +27,7 @@ pub(crate) struct Workbench {
     pristine: Content,
     slice: Option<PgSlice>,
     leases: u64,
-    /// How many slices were recycled, and how many had to be made anew.
+    /// How many slices were recycled, and how many had to be made again.
     pub(crate) recycled: u32,
     pub(crate) rebuilt: u32,
 }

@@ -42,7 +42,7 @@ fn make(which: Make) -> Result<()> {
     println!("engine: found Docker {version}");
     let missing = look_for(which)?;
     if missing.is_empty() {
-        println!("nothing to do; `cargo xtask images --fresh` makes them anew, from the packages of today");
+        println!("nothing to do; `cargo xtask images --fresh` makes them again, from the packages of today");
         return Ok(());
     }
     let names: Vec<String> = IMAGES
@@ -75,7 +75,7 @@ fn look_for(which: Make) -> Result<Vec<Image>> {
     let mut missing = Vec::new();
     for image in IMAGES {
         let finding = match which {
-            Make::Anew => "to be made anew",
+            Make::Anew => "to be made again",
             Make::Missing if store::has(&image.tags(), image::LABEL, image.fingerprint()?)? => "there",
             Make::Missing => "missing, or made of other things",
         };

@@ -84,7 +84,7 @@ impl Line {
         };
         let mut command = Command::new(program);
         // The cargo that runs us has told us of our package. Some build scripts (ring's) would take that for news: they and all
-        // that depends on them would be built anew whenever a person's own cargo has had its turn.
+        // that depends on them would be rebuilt whenever a person's own cargo has had its turn.
         for (name, _) in env::vars_os() {
             let text = name.to_string_lossy();
             if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {

@@ -100,13 +100,13 @@ fn the_nearest_option_is_suggested() {
     assert_eq!(
         mistakes(quote! { postgres, time_out = "1s" }),
         [format!(
-            "`time_out` is no test option; write `timeout` (there are {all})"
+            "`time_out` is not a test option; write `timeout` (there are {all})"
         )]
     );
     assert_eq!(
         mistakes(quote! { postgres, version = "16" }),
         [format!(
-            "`version` is no test option; write one of {all}, or put it in a service's parentheses"
+            "`version` is not a test option; write one of {all}, or put it in a service's parentheses"
         )]
     );
 }

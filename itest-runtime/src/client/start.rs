@@ -87,7 +87,7 @@ fn held(home: &Home, older: Option<(u32, usize)>) -> Error {
     let lock = home.lock_path();
     match older {
         Some((pid, leases)) => Error::new(format!(
-            "an older supervisor (pid {pid}) is still running, from before these tests were built anew; it ends when its \
+            "an older supervisor (pid {pid}) is still running, from before these tests were rebuilt; it ends when its \
              leases do, and had {leases} of them"
         ))
         .hint(format!(
@@ -99,7 +99,10 @@ fn held(home: &Home, older: Option<(u32, usize)>) -> Error {
             lock.display()
         ))
         .log("the supervisor's last log lines", last_log_lines(home))
-        .hint(format!("see who holds it with `fuser {}`, and end that process", lock.display())),
+        .hint(format!(
+            "see who holds it with `fuser {}`, and end that process",
+            lock.display()
+        )),
     }
 }
 

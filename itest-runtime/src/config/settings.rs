@@ -57,7 +57,7 @@ impl Setting {
             }
         }
         Err(
-            Error::new(format!("the environment variable {name} is no setting of itest")).hint(format!(
+            Error::new(format!("the environment variable {name} is not a setting of itest")).hint(format!(
                 "the variables are {}, and for each service {}; unset {name} or give it another prefix",
                 KEYS.iter()
                     .map(|key| format!("ITEST_{}", key.to_uppercase()))
@@ -168,7 +168,7 @@ impl Setting {
     /// A URL may hold a password: the message doesn't repeat it.
     fn url(&self) -> Result<Secret> {
         let bad = |why: &str| {
-            Error::new(format!("the value of {} is no URL of a server: {why}", self.origin))
+            Error::new(format!("the value of {} is not a URL of a server: {why}", self.origin))
                 .hint("allowed is a URL such as `postgres://user:password@host:5432/database`")
         };
         match url::Url::parse(&self.value) {

@@ -20,7 +20,7 @@ pub(super) fn file(path: &Path) -> Result<Vec<Setting>> {
 }
 
 fn parse(text: &str, path: &str) -> Result<Vec<Setting>> {
-    let table: toml::Table = text.parse().context(|| format!("{path} is no valid TOML"))?;
+    let table: toml::Table = text.parse().context(|| format!("{path} is not valid TOML"))?;
     let mut settings = Vec::new();
     for (key, value) in table {
         match value {
@@ -67,7 +67,7 @@ pub(super) fn environment(variables: impl Iterator<Item = (OsString, OsString)>)
         .filter(|(name, value)| name.starts_with("ITEST_") && name != SUPERVISE && !is_unset(name, value))
         .map(|(name, value)| match value.to_str() {
             Some(value) => Setting::parse_variable(&name, value),
-            None => Err(Error::new(format!("the value of {name} is no valid Unicode"))),
+            None => Err(Error::new(format!("the value of {name} is not valid Unicode"))),
         })
         .collect()
 }

@@ -77,7 +77,7 @@ pub(crate) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// The program that this process runs, also when it has been built anew since and its file is gone.
+/// The program that this process runs, also when it has been rebuilt since and its file is gone.
 pub(crate) fn own_program() -> std::io::Result<PathBuf> {
     let exe = std::env::current_exe()?;
     let link = Path::new("/proc/self/exe");

@@ -86,7 +86,7 @@ impl Instance {
         }
     }
 
-    /// Whether another start may go better: what could be mended for it is mended.
+    /// Whether another start may succeed: what could be repaired for it has been.
     pub(crate) fn may_go_better(&self) -> bool {
         // A port that somebody took meanwhile.
         let port_taken = self.last_words().iter().any(|line| line.contains("in use"));

@@ -109,7 +109,7 @@ pub trait Service: Clone + Send + Sync + 'static {
     /// environment, such as a password: this is called in the test's process, whose environment the supervisor doesn't have.
     ///
     /// # Errors
-    /// When that is no URL of this service's.
+    /// When that is not a URL of this service's.
     fn complete(url: &str) -> Result<String> {
         Ok(url.to_owned())
     }

@@ -141,11 +141,11 @@ impl Janitor {
     /// Has a folder removed at the end.
     pub(super) fn remove(&mut self, folder: &Path) -> Result<()> {
         let folder = folder.to_str().filter(|folder| !folder.contains('\n'));
-        let folder = folder.ok_or_else(|| Error::new("a data folder's path is no plain text"))?;
+        let folder = folder.ok_or_else(|| Error::new("a data folder's path is not plain text"))?;
         self.tell(&format!("dir {folder}\n"))
     }
 
-    /// Has these servers ended at the end, and no longer those named before, where the kernel doesn't do it.
+    /// Replaces the list of servers to kill at the end; does nothing where the kernel kills them.
     pub(super) fn end(&mut self, servers: &[ProcessId]) -> Result<()> {
         if os::HAS_PARENT_DEATH_SIGNAL {
             return Ok(());

@@ -3,7 +3,7 @@
 //!
 //! There are as many slices as tests held or wanted at once, and one more, which takes the next test while the last one's
 //! slice is recycled. How many tests run at once is seen, not asked: a runner knows how many it may run, but not how many
-//! there are, and who runs one test shall not pay for sixteen slices.
+//! there are, and running one test must not cost sixteen slices.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

@@ -157,7 +157,7 @@ impl Server {
     /// Nobody gets anything of it any more.
     async fn give_up(&self, what: &str) {
         let next = if self.instance.is_external() {
-            "the next test finds everything made anew there, if the server is up again"
+            "the next test finds everything made again there, if the server is up again"
         } else {
             "the next test gets a new server"
         };

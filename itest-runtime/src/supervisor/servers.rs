@@ -117,7 +117,7 @@ impl Servers {
             let usable = match &*coming.start.borrow() {
                 None => coming.start.has_changed().is_ok(),
                 Some(Ok(server)) => server.is_usable(),
-                // The tests of one run are told the same failure; the next run tries anew.
+                // The tests of one run are told the same failure; the next run tries again.
                 Some(Err(_)) => *first == anchor,
             };
             if usable {

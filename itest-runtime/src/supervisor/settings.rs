@@ -28,14 +28,14 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// # Errors
-    /// When a path is no valid Unicode: it couldn't be handed over.
+    /// When a path is not valid Unicode: it couldn't be handed over.
     pub(crate) fn new(home: &Home, config: &Config) -> Result<Self> {
         if let Some(path) = [Some(home.base()), config.cache_dir.as_deref()]
             .into_iter()
             .flatten()
             .find(|path| path.to_str().is_none())
         {
-            return Err(Error::new(format!("the path {} is no valid Unicode", path.display())));
+            return Err(Error::new(format!("the path {} is not valid Unicode", path.display())));
         }
         if let Some(cache) = &config.cache_dir {
             check_cache(cache)?;

@@ -28,7 +28,7 @@ enum State {
         /// The run that used it last, if any of this supervisor's did.
         run: Option<ProcessId>,
     },
-    /// The tests of one run are told the same failure; the next run tries anew.
+    /// The tests of one run are told the same failure; the next run tries again.
     Failed(Error, ProcessId),
 }
 

@@ -77,7 +77,7 @@ impl ExeStamp {
         }
     }
 
-    /// Whether `other` is the same program, built anew. A program that was built before is served: its process runs on, and
+    /// Whether `other` is the same program, rebuilt. A program that was built before is served: its process runs on, and
     /// would start a supervisor that the next test of the new build replaces again.
     pub(crate) fn is_replaced_by(&self, other: &Self) -> bool {
         self.path == other.path && self != other && other.modified >= self.modified

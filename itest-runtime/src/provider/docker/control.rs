@@ -42,12 +42,12 @@ impl ExecOutput {
         self.exit_code == 0
     }
 
-    /// Its standard output as a text; what is no UTF-8 is replaced.
+    /// Its standard output as a text; what is not UTF-8 is replaced.
     pub fn stdout(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
-    /// Its standard error as a text; what is no UTF-8 is replaced.
+    /// Its standard error as a text; what is not UTF-8 is replaced.
     pub fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.stderr).into_owned()
     }

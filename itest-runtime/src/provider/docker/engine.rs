@@ -53,7 +53,7 @@ impl Engine {
                 remote.address
             ))
             .hint(
-                "use a test harness that heeds `--exact`, as Rust's own does, or an engine that is reached by `unix://` or \
+                "use a test harness that supports `--exact`, as Rust's own does, or an engine that is reached by `unix://` or \
                  `tcp://`",
             ));
         }
@@ -215,7 +215,7 @@ fn named_engine() -> Result<Option<String>> {
         Ok(host) => Ok(Some(host)),
         Err(VarError::NotPresent) => Ok(None),
         Err(VarError::NotUnicode(_)) => {
-            Err(Error::new("DOCKER_HOST is no valid Unicode").hint("set it to a URL such as `tcp://host:2375`"))
+            Err(Error::new("DOCKER_HOST is not valid Unicode").hint("set it to a URL such as `tcp://host:2375`"))
         }
     }
 }

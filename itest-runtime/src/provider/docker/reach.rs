@@ -123,7 +123,7 @@ fn place_of(named: Option<&str>, in_container: bool) -> Result<Place> {
             Some(host) => Ok(Place::There(host.trim_matches(['[', ']']).to_owned())),
             None => Err(bad("it names no host")),
         },
-        other => Err(bad(&format!("`{other}` is no way to an engine"))),
+        other => Err(bad(&format!("`{other}` is not a way to reach an engine"))),
     }
 }
 

@@ -113,10 +113,12 @@ fn check_wanted(name: &str, program: &Program) -> Result<()> {
     if valid {
         return Ok(());
     }
-    Err(Error::new(format!("`{wanted}` is no version of {name}")).hint(format!(
-        "write numbers with dots, such as `{name}(version = \"{}\")`",
-        program.at_least.max(1)
-    )))
+    Err(
+        Error::new(format!("`{wanted}` is not a version of {name}")).hint(format!(
+            "write numbers with dots, such as `{name}(version = \"{}\")`",
+            program.at_least.max(1)
+        )),
+    )
 }
 
 fn none_fits(name: &str, program: &Program, tried: &[(PathBuf, String)]) -> Error {
@@ -260,6 +262,6 @@ mod tests {
             ..Program::default()
         };
         let error = find("postgres", &program, None).await.expect_err("no version").render();
-        assert!(error.contains("`latest` is no version of postgres"), "{error}");
+        assert!(error.contains("`latest` is not a version of postgres"), "{error}");
     }
 }

@@ -158,7 +158,7 @@ fn pack_folder(archive: &mut Builder<impl Write>, folder: &OwnedFd, within: &Pat
         } else if metadata.is_file() {
             archive.append_data(&mut header, &path, file)?;
         } else {
-            return Err(io::Error::other(format!("{} is no file", path.display())));
+            return Err(io::Error::other(format!("{} is not a file", path.display())));
         }
     }
     Ok(())

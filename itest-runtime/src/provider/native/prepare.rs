@@ -31,7 +31,7 @@ pub(super) async fn prepare(
         match copied {
             Ok(()) => return Ok(Some(kept.clone())),
             Err(error) if is_disk_full(&error.to_string()) => return Err(error.hint(FREE_SPACE)),
-            // A copy that can't be read is made anew.
+            // A copy that can't be read is made again.
             Err(error) => {
                 tracing::warn!(%error, "dropping a prepared data folder");
                 let _ = kept.remove();

@@ -16,7 +16,7 @@ pub struct DockerRecipe {
     pub default_image: String,
     /// The ports that are published, as the container knows them; the first is the service's own.
     pub ports: Vec<u16>,
-    /// Arguments, files and the like, with the password that the server shall have.
+    /// Arguments, files and the like, given the server's password.
     pub launch: Box<dyn Fn(&str) -> ContainerLaunch + Send + Sync>,
     /// Whether a test that has it to itself may stop the container and start it again: that it ended is then no failure.
     pub may_pause: bool,

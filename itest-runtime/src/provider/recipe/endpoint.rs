@@ -84,7 +84,7 @@ impl Endpoint {
     /// Somebody else's server.
     ///
     /// # Errors
-    /// When that is no URL.
+    /// When that is not a URL.
     pub fn external(url: &str, owner: &str) -> Result<Self> {
         let parsed = url::Url::parse(url).context(|| "the external server's URL can't be parsed")?;
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();

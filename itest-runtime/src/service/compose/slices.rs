@@ -24,7 +24,7 @@ pub struct ComposeSlices(ComposeGrant);
 impl ComposeSlices {
     pub(super) async fn connect(endpoint: &Endpoint) -> Result<Self> {
         let Some(place) = &endpoint.compose else {
-            return Err(Error::new("it is no compose project").permanent());
+            return Err(Error::new("it is not a compose project").permanent());
         };
         for (service, containers) in &place.services {
             for container in containers {
@@ -47,7 +47,7 @@ async fn check(service: &str, container: &ContainerPlace) -> Result<()> {
         Condition::Starting => Err(Error::new(format!("the health check of `{service}` hasn't said yes"))),
         Condition::Ended { exit_code } => Err(Error::new(format!("`{service}` ended (exit code {exit_code})"))
             .log("it said", last_lines(&control.logs().await.unwrap_or_default()))
-            .hint("mend it: by hand, `docker compose up` shows the same")
+            .hint("fix it: run by hand, `docker compose up` shows the same")
             .permanent()),
     }
 }

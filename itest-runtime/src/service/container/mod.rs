@@ -165,7 +165,7 @@ impl ContainerServer {
         for (path, _) in &self.launch.files {
             if !path.starts_with('/') {
                 return Err(Error::new(format!(
-                    "`{path}` is no absolute path in the container of {}",
+                    "`{path}` is not an absolute path in the container of {}",
                     self.image()
                 ))
                 .hint(format!("write `.files([(\"/{path}\", …)])`")));

@@ -25,7 +25,7 @@ pub struct ContainerSlices(ContainerGrant);
 impl ContainerSlices {
     pub(super) async fn connect(server: &ContainerServer, endpoint: &Endpoint) -> Result<Self> {
         let Some(place) = &endpoint.container else {
-            return Err(Error::new("it is no container").permanent());
+            return Err(Error::new("it is not a container").permanent());
         };
         let control = Control::of(place).await?;
         let ports = server.ports.iter().map(|port| wait::listening(*port));

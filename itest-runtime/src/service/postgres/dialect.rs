@@ -19,7 +19,7 @@ pub(super) fn check(what: impl Fn() -> String, sql: &str) -> Result<()> {
         let line = sql[start..].lines().next().unwrap_or_default().trim_end();
         if line.starts_with('\\') {
             return Err(Error::new(format!(
-                "{} has a command of `psql`'s own in line {}, which is no SQL: `{line}`",
+                "{} has a command of `psql`'s own in line {}, which is not SQL: `{line}`",
                 what(),
                 line_of(start)
             ))
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn what_only_psql_understands_is_named_with_its_line() {
         assert!(
-            said("-- a dump\n\n\\restrict abc\nSELECT 1;").contains("in line 3, which is no SQL: `\\restrict abc`")
+            said("-- a dump\n\n\\restrict abc\nSELECT 1;").contains("in line 3, which is not SQL: `\\restrict abc`")
         );
         assert!(said("SELECT 1;\nCOPY public.t (a, b) FROM stdin;\n1\t2\n\\.\n").contains("rows in line 2"));
         assert!(said("\u{feff}SELECT 1").contains("byte order mark"));

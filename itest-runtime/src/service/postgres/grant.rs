@@ -110,7 +110,7 @@ impl PgGrant {
             Address::Docker { host, port } => Url::parse(&format!("postgres://{}", authority(host, *port))),
             Address::External { url } => Url::parse(url),
         }
-        .context(|| "ITEST_POSTGRES_URL is no URL")?;
+        .context(|| "ITEST_POSTGRES_URL is not a URL")?;
         url.set_path(&self.database);
         let named = url.set_username(&self.user).and_then(|()| {
             url.set_password(

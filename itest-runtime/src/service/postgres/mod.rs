@@ -125,7 +125,7 @@ impl Postgres {
     }
 
     /// A function of your own that fills the template: `async fn(PgPool) -> Result<(), E>`. It runs once for all tests that
-    /// start from the template; building the test binary anew makes the template anew.
+    /// start from the template; building the test binary anew rebuilds the template.
     ///
     /// ```
     /// use itest_runtime::service::postgres::postgres;
@@ -176,7 +176,7 @@ impl Postgres {
     }
 
     /// The image of its container, which must keep the official image's contract: `"postgis/postgis:17-3.5"`,
-    /// `"pgvector/pgvector:pg17"`. Other providers don't heed it.
+    /// `"pgvector/pgvector:pg17"`. Other providers ignore it.
     pub fn image(mut self, image: impl Into<String>) -> Self {
         self.image = Some(image.into());
         self

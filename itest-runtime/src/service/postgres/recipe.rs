@@ -113,7 +113,7 @@ pub(super) fn check_variable(variable: &str) -> Result<()> {
     match variable.split_once('=') {
         Some((name, _)) if !name.is_empty() => Ok(()),
         _ => Err(Error::new(format!(
-            "`{variable}` in `postgres(env(...))` is no variable of an environment"
+            "`{variable}` in `postgres(env(...))` is not an environment variable"
         ))
         .hint("write each as `\"NAME=value\"`")),
     }

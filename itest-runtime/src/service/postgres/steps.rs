@@ -86,7 +86,7 @@ fn panicked(panic: &(dyn Any + Send)) -> String {
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("it panicked: {}", text.unwrap_or("(with a value that is no text)"))
+    format!("it panicked: {}", text.unwrap_or("(with a value that is not text)"))
 }
 
 impl fmt::Debug for Step {
@@ -309,7 +309,7 @@ fn fixture_path(name: &str, test: &TestContext) -> Result<PathBuf> {
 }
 
 async fn load_fixture(path: &Path, pool: &PgPool, sessions: Sessions) -> Result<()> {
-    let sql = String::from_utf8(read(path)?).context(|| format!("{} is no valid UTF-8", path.display()))?;
+    let sql = String::from_utf8(read(path)?).context(|| format!("{} is not valid UTF-8", path.display()))?;
     // Some editors write a byte order mark, which no server understands.
     let sql = sql.trim_start_matches('\u{feff}');
     dialect::check(|| format!("the fixture {}", path.display()), sql)?;

@@ -23,7 +23,7 @@ const MODE: &[&str] = &["sslmode", "ssl-mode"];
 /// The same URL with what PostgreSQL's clients would take from `PGUSER`, `PGPASSWORD`, `PGPASSFILE` and their kin, so that it
 /// means the same to the supervisor, whose environment is another one.
 pub(super) fn complete(url: &str) -> Result<String> {
-    let wrong = || "ITEST_POSTGRES_URL is no URL";
+    let wrong = || "ITEST_POSTGRES_URL is not a URL";
     let mut whole = Url::parse(url).context(wrong)?;
     let mut options = self::options(url)?;
     let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
@@ -82,12 +82,12 @@ pub(super) fn options(url: &str) -> Result<PgConnectOptions> {
     {
         return Err(Error::new("ITEST_POSTGRES_URL doesn't begin with `postgres://`"));
     }
-    PgConnectOptions::from_str(url).context(|| "ITEST_POSTGRES_URL is no PostgreSQL URL")
+    PgConnectOptions::from_str(url).context(|| "ITEST_POSTGRES_URL is not a PostgreSQL URL")
 }
 
 /// User, password and database of a URL that is complete.
 pub(super) fn login(url: &str) -> Result<(String, String, String)> {
-    let url = Url::parse(url).context(|| "ITEST_POSTGRES_URL is no URL")?;
+    let url = Url::parse(url).context(|| "ITEST_POSTGRES_URL is not a URL")?;
     let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     Ok((
         decode(url.username()),

@@ -72,7 +72,7 @@ impl Redis {
     }
 
     /// The image of its container, which must keep the official image's contract: `"redis/redis-stack-server:7.4.0-v0"`.
-    /// Other providers don't heed it.
+    /// Other providers ignore it.
     pub fn image(mut self, image: impl Into<String>) -> Self {
         self.image = Some(image.into());
         self

@@ -14,7 +14,7 @@ pub(super) fn check(url: &str) -> Result<()> {
     let Err(error) = url.into_connection_info() else {
         return Ok(());
     };
-    let error = Error::caused("ITEST_REDIS_URL is no Redis URL", &error);
+    let error = Error::caused("ITEST_REDIS_URL is not a Redis URL", &error);
     let with_tls = ConnectionAddr::TcpTls {
         host: String::new(),
         port: 0,
@@ -70,7 +70,7 @@ pub(super) fn socket(url: &str) -> Option<PathBuf> {
 }
 
 fn wrong() -> &'static str {
-    "ITEST_REDIS_URL is no URL"
+    "ITEST_REDIS_URL is not a URL"
 }
 
 #[cfg(test)]

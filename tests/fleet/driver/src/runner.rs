@@ -82,7 +82,7 @@ enum Kind {
 const OF_A_PACKAGE: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_EXE_", "OUT_DIR"];
 
 /// The cargo that runs this test, or the first in `PATH`; told what a person's would be. Some build scripts (ring's) take what
-/// the outer one has told this test for news, and then they and all that depends on them are built anew, back and forth.
+/// the outer one has told this test for news, and then they and all that depends on them are rebuilt, back and forth.
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in std::env::vars_os() {

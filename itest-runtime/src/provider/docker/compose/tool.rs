@@ -72,7 +72,7 @@ impl Tool {
             .envs(env.iter().map(|(name, value)| (name, value)));
         let output = run(command, READS).await?;
         check(&output, || format!("failed to read {}", file.display()))?;
-        String::from_utf8(output.stdout).context(|| format!("{} is no UTF-8", file.display()))
+        String::from_utf8(output.stdout).context(|| format!("{} is not UTF-8", file.display()))
     }
 }
 

@@ -115,7 +115,7 @@ impl Counts {
             deleted: self.deleted.checked_sub(before.deleted)?,
             blocks: self.blocks.checked_sub(before.blocks)?,
             live: self.live.zip(before.live).map(|(now, before)| now - before),
-            // ANALYZE begins anew.
+            // ANALYZE starts over.
             committed: self
                 .committed
                 .zip(before.committed)

@@ -82,7 +82,7 @@ impl Baseline {
         let restoration = match planned {
             Plan::Restore(restoration) => restoration,
             Plan::Rebuild(why) => {
-                tracing::debug!(why, "a database is made anew");
+                tracing::debug!(why, "a database is made again");
                 return Ok(false);
             }
             Plan::Look(_) | Plan::Drop(_) => return Ok(false),

@@ -523,7 +523,7 @@ impl PgSlices {
         self.lost
             .because("it ended or was restarted, and what was known of its databases may not hold");
         era.and(Err(Error::new(
-            "the PostgreSQL server was restarted while tests were using it; the next test finds everything made anew",
+            "the PostgreSQL server was restarted while tests were using it; the next test finds everything made again",
         )))
     }
 

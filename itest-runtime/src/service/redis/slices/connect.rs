@@ -71,7 +71,7 @@ impl RedisSlices {
     async fn of_others(server: &RedisServer, url: &str, owner: &str) -> Result<Self> {
         let info = url
             .into_connection_info()
-            .context(|| "ITEST_REDIS_URL is no Redis URL")?;
+            .context(|| "ITEST_REDIS_URL is not a Redis URL")?;
         let (user, password) = (info.redis_settings().username(), info.redis_settings().password());
         let (user, password) = (
             user.unwrap_or_default().to_owned(),
