@@ -167,9 +167,11 @@ impl Setting {
 
     /// A URL may hold a password: the message doesn't repeat it.
     fn url(&self) -> Result<Secret> {
+        let service = self.service.as_deref().unwrap_or("postgres");
         let bad = |why: &str| {
-            Error::new(format!("the value of {} is not a URL of a server: {why}", self.origin))
-                .hint("allowed is a URL such as `postgres://user:password@host:5432/database`")
+            Error::new(format!("the value of {} is not a URL of a server: {why}", self.origin)).hint(format!(
+                "allowed is a URL such as `{service}://user:password@host:port`"
+            ))
         };
         match url::Url::parse(&self.value) {
             Ok(url) if url.cannot_be_a_base() => Err(bad("it has no `//`")),
@@ -211,5 +213,8 @@ mod tests {
             error.contains("ITEST_POSTGRES_URL") && !error.contains("secret"),
             "{error}"
         );
+        let setting = Setting::parse_variable("ITEST_SEARCH_URL", "127.0.0.1:1").expect("known");
+        let error = setting.url().expect_err("no scheme").render();
+        assert!(error.contains("`search://user:password@host:port`"), "{error}");
     }
 }
