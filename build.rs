@@ -46,10 +46,8 @@ fn main() {
 }
 
 fn has_debians_pg_dump() -> bool {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    versions
-        .into_iter()
-        .any(|version| version.path().join("bin/pg_dump").is_file())
+    let mut versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions.any(|version| version.path().join("bin/pg_dump").is_file())
 }
 
 fn in_path(program: &str) -> bool {

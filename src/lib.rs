@@ -464,7 +464,8 @@
 //!
 //! **The life of a test:**
 //! 1. Load the configuration. Connect to the supervisor, or start it.
-//! 2. Ask for all slices in one message. Missing servers are started side by side, each once, however many tests ask.
+//! 2. Ask each supervisor for all its slices in one message. Missing servers are started side by side, each once, however
+//!    many tests ask.
 //! 3. If a template is missing, build it, or wait for the test that does.
 //! 4. Inject each parameter, and run the body under its timeout.
 //! 5. If it failed, collect the diagnosis before the slices go.

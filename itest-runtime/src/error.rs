@@ -69,7 +69,7 @@ impl Error {
 
     /// Adds what to do about it, unless it is known better already.
     pub(crate) fn or_hint(self, hint: impl fmt::Display) -> Self {
-        if self.has_hint() { self } else { self.hint(hint) }
+        if self.hint.is_some() { self } else { self.hint(hint) }
     }
 
     /// Says that waiting doesn't help: what failed so isn't tried again, as a server that is still starting is.
@@ -97,10 +97,6 @@ impl Error {
     /// The log's lines, if there is one.
     pub(crate) fn log_lines(&self) -> &[String] {
         self.log.as_ref().map_or(&[], |log| &log.lines)
-    }
-
-    fn has_hint(&self) -> bool {
-        self.hint.is_some()
     }
 
     /// Adds lines of a log under a title; no lines, no log.

@@ -1,5 +1,6 @@
 //! One connection, which is one lease.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,9 +14,8 @@ use super::Supervisor;
 use super::request::{Builds, Granted, One};
 use super::seats::Order;
 use crate::error::Error;
-use crate::naming::random_hex;
 use crate::os::ProcessId;
-use crate::spec::{Fingerprint, FingerprintBuilder, Request};
+use crate::spec::{Fingerprint, Request};
 use crate::wire::{BUILD, FrameReader, FrameWriter, FromSupervisor, Open, SliceDiagnosis, ToSupervisor};
 
 /// How often a test that waits hears that the supervisor lives.
@@ -161,7 +161,7 @@ impl Lease {
                             one.held.give_back();
                         }
                     }
-                    tokio::time::sleep(pause_of(open)).await;
+                    tokio::time::sleep(some_time()).await;
                 }
             }
         }
@@ -174,14 +174,10 @@ impl Lease {
         granted: &mut [Option<Granted>],
         reader: &mut Reader,
     ) -> Acquired {
-        let missing = || (0..wanted.len()).zip(wanted);
-        let order = Arc::new(Order::of(
-            missing()
-                .filter(|(index, _)| granted[*index].is_none())
-                .map(|(_, wanted)| wanted.key.clone()),
-        ));
+        let missing = || (0..).zip(wanted).filter(|(index, _)| granted[*index].is_none());
+        let order = Arc::new(Order::of(missing().map(|(_, wanted)| wanted.key.clone())));
         let mut coming = JoinSet::new();
-        for (index, wanted) in missing().filter(|(index, _)| granted[*index].is_none()) {
+        for (index, wanted) in missing() {
             let one = One {
                 index,
                 supervisor: self.supervisor.clone(),
@@ -196,7 +192,7 @@ impl Lease {
             let request = wanted.request.clone();
             coming.spawn(async move { (index, one.acquire(&request).await) });
         }
-        let mut patience = std::pin::pin!(tokio::time::sleep(GIVE_BACK + pause_of(open)));
+        let mut patience = std::pin::pin!(tokio::time::sleep(GIVE_BACK + some_time()));
         let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
         loop {
             // What the test builds just now goes on.
@@ -251,12 +247,9 @@ enum Acquired {
 }
 
 /// A second at most, which few tests have in common.
-fn pause_of(open: &Open) -> Duration {
-    let mut name = FingerprintBuilder::new("pause");
-    name.text(&open.test).json(&open.anchor).text(&random_hex(4));
-    let digits = name.finish();
-    let digits = u64::from_str_radix(digits.short(4), 16).unwrap_or_default();
-    Duration::from_millis(digits % 1000)
+fn some_time() -> Duration {
+    // The standard library's keys are random, and cost no system call for each lease.
+    Duration::from_millis(RandomState::new().build_hasher().finish() % 1000)
 }
 
 async fn diagnose(granted: &Granted) -> SliceDiagnosis {

@@ -60,7 +60,7 @@ impl Recipe {
     }
 
     /// A program that is told by its arguments where to listen: as a process of this machine, and in a container of `image`, whose
-    /// [`Program::name`] it then is, and in which it listens on `port`.
+    /// [`Program::name`] it then is, and in which it listens on `port`. As a process it never runs as root.
     ///
     /// ```
     /// use itest_runtime::provider::{Program, Recipe};

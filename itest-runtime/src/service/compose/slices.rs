@@ -13,13 +13,16 @@ pub struct ComposeGrant {
     pub(super) place: ComposePlace,
     /// Whether they are this test's alone.
     pub(super) dedicated: bool,
-    /// The lease's own, for names; empty until it is granted.
+    /// The lease's own, for names.
     pub(super) namespace: String,
 }
 
 /// Hands the containers out.
 #[derive(Debug)]
-pub struct ComposeSlices(ComposeGrant);
+pub struct ComposeSlices {
+    place: ComposePlace,
+    dedicated: bool,
+}
 
 impl ComposeSlices {
     pub(super) async fn connect(endpoint: &Endpoint) -> Result<Self> {
@@ -31,11 +34,10 @@ impl ComposeSlices {
                 check(service, container).await?;
             }
         }
-        Ok(Self(ComposeGrant {
+        Ok(Self {
             place: place.clone(),
             dedicated: endpoint.dedicated,
-            namespace: String::new(),
-        }))
+        })
     }
 }
 
@@ -73,8 +75,9 @@ impl Slices<Compose> for ComposeSlices {
 
     async fn grant(&self, (): &mut (), (): &(), lease: &LeaseName) -> Result<ComposeGrant> {
         Ok(ComposeGrant {
+            place: self.place.clone(),
+            dedicated: self.dedicated,
             namespace: lease.namespace(),
-            ..self.0.clone()
         })
     }
 

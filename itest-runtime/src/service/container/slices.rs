@@ -14,13 +14,16 @@ pub struct ContainerGrant {
     pub(super) place: ContainerPlace,
     /// Whether it is this test's alone.
     pub(super) dedicated: bool,
-    /// The lease's own, for names; empty until it is granted.
+    /// The lease's own, for names.
     pub(super) namespace: String,
 }
 
 /// Hands the container out.
 #[derive(Debug)]
-pub struct ContainerSlices(ContainerGrant);
+pub struct ContainerSlices {
+    place: ContainerPlace,
+    dedicated: bool,
+}
 
 impl ContainerSlices {
     pub(super) async fn connect(server: &ContainerServer, endpoint: &Endpoint) -> Result<Self> {
@@ -37,11 +40,10 @@ impl ContainerSlices {
         for wait in server.waits.iter().chain(&by_default) {
             wait.check(place, &control).await?;
         }
-        Ok(Self(ContainerGrant {
+        Ok(Self {
             place: place.clone(),
             dedicated: endpoint.dedicated,
-            namespace: String::new(),
-        }))
+        })
     }
 }
 
@@ -61,8 +63,9 @@ impl Slices<Container> for ContainerSlices {
 
     async fn grant(&self, (): &mut (), (): &(), lease: &LeaseName) -> Result<ContainerGrant> {
         Ok(ContainerGrant {
+            place: self.place.clone(),
+            dedicated: self.dedicated,
             namespace: lease.namespace(),
-            ..self.0.clone()
         })
     }
 
