@@ -498,7 +498,7 @@
 extern crate self as itest;
 
 pub use itest_macros::{code, integration, test};
-pub use itest_runtime::{Context, Error, Inject, Lease, Result, Url, options, provider, service, spec};
+pub use itest_runtime::{Context, Error, Inject, Lease, Result, Url, options, provider, spec, wall};
 
 #[cfg(feature = "docker")]
 pub use itest_runtime::provider::ExecOutput;
@@ -507,5 +507,40 @@ pub use itest_runtime::service::compose::ComposeHandle;
 #[cfg(feature = "docker")]
 pub use itest_runtime::service::container::{ContainerHandle, wait};
 
+/// What it takes to be a service, and the services there are.
+pub mod service {
+    pub use itest_runtime::service::*;
+
+    #[cfg(feature = "postgres")]
+    pub use itest_postgres::{self as postgres, Postgres, postgres};
+    #[cfg(feature = "redis")]
+    pub use itest_redis::{self as redis, Redis, redis};
+}
+
+/// What the attribute's expansion names. Not for anybody else.
 #[doc(hidden)]
-pub use itest_runtime::__private;
+pub mod __private {
+    pub use itest_runtime::__private::*;
+
+    /// The drivers of all services in [`crate::service`]: what every supervisor of this build can run.
+    pub fn linked() -> Vec<Driver> {
+        let services = [
+            #[cfg(feature = "postgres")]
+            Driver::of(itest_postgres::postgres),
+            #[cfg(feature = "redis")]
+            Driver::of(itest_redis::redis),
+        ];
+        services.into_iter().chain(own_drivers()).collect()
+    }
+
+    /// The names of the services that stand in an attribute without a path.
+    pub mod builtin {
+        #[cfg(feature = "docker")]
+        pub use itest_runtime::service::{compose, container};
+
+        #[cfg(feature = "postgres")]
+        pub use itest_postgres::postgres;
+        #[cfg(feature = "redis")]
+        pub use itest_redis::redis;
+    }
+}

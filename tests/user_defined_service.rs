@@ -155,15 +155,15 @@ async fn it_may_be_external(cache: &mut Client, url: Url<Memcached>) -> anyhow::
     Ok(())
 }
 
-/// Another test binary, which includes the service's module, too, but was built after a change of it.
-fn built_after_a_change(folder: &Path) -> PathBuf {
-    let stamp = Namesake::CODE.rsplit(' ').next().unwrap();
+/// This test binary as it is after a change of the service with that code: another stamp, and whatever else is `changed`.
+fn built_after_a_change(code: &str, changed: &[(&str, &str)], folder: &Path) -> PathBuf {
+    let stamp = code.rsplit(' ').next().unwrap();
     let other: String = stamp
         .chars()
         .map(|digit| if digit == '0' { '1' } else { '0' })
         .collect();
     let mut binary = fs::read(std::env::current_exe().unwrap()).unwrap();
-    for (old, new) in [(stamp, other.as_str()), (namesake::SAID, "said by this day's code!")] {
+    for (old, new) in changed.iter().copied().chain([(stamp, other.as_str())]) {
         let places: Vec<usize> = binary
             .windows(old.len())
             .enumerate()
@@ -181,6 +181,15 @@ fn built_after_a_change(folder: &Path) -> PathBuf {
     path
 }
 
+/// Runs a guest of that binary.
+async fn pass_in(binary: &Path, test: &str, guests: &Guests) {
+    let mut command = Command::new(binary);
+    command.args(["--exact", test, "--include-ignored"]);
+    guests.prepare(&mut command);
+    let ended = Guests::end_of(command.spawn().unwrap()).await;
+    assert!(ended.passed, "{}", ended.said);
+}
+
 #[tokio::test]
 #[cfg_attr(
     not(has_memcached),
@@ -190,11 +199,9 @@ async fn no_test_is_served_by_yesterdays_code_of_a_service() {
     let guests = Guests::new().with("ITEST_LINGER", "1m");
     guests.pass("tells_what_is_said_beside_its_namesake").await;
     let folder = tempfile::tempdir().unwrap();
-    let mut changed = Command::new(built_after_a_change(folder.path()));
-    changed.args(["--exact", "tells_what_is_said_beside_its_namesake", "--include-ignored"]);
-    guests.prepare(&mut changed);
-    let ended = Guests::end_of(changed.spawn().unwrap()).await;
-    assert!(ended.passed, "{}", ended.said);
+    let said = [(namesake::SAID, "said by this day's code!")];
+    let changed = built_after_a_change(Namesake::CODE, &said, folder.path());
+    pass_in(&changed, "tells_what_is_said_beside_its_namesake", &guests).await;
     guests.pass("tells_what_is_said_beside_its_namesake").await;
     assert_eq!(
         guests.notes("said"),
@@ -220,6 +227,45 @@ async fn tells_what_is_said_beside_its_namesake(
 ) -> anyhow::Result<()> {
     redis::cmd("PING").query_async::<()>(&mut redis).await?;
     note("said", &theirs.0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_service_that_the_common_supervisor_knows_not_has_its_own_and_all_others_stay_there() {
+    let guests = Guests::new().with("ITEST_LINGER", "1m");
+    let folder = tempfile::tempdir().unwrap();
+    let changed = built_after_a_change(itest::service::Redis::CODE, &[], folder.path());
+    // The changed program becomes the common supervisor; it knows this program's PostgreSQL, and another Redis.
+    pass_in(&changed, "tells_its_database_and_cache", &guests).await;
+    assert_eq!(guests.supervisors().len(), 1, "one for both");
+    guests
+        .pass_together(&["tells_its_database_and_cache", "tells_its_database_and_cache"])
+        .await;
+    pass_in(&changed, "tells_its_database_and_cache", &guests).await;
+    assert_eq!(guests.supervisors().len(), 2, "and one for this program's Redis");
+    let (databases, caches) = (guests.notes("database"), guests.notes("cache"));
+    assert!(databases.iter().all(|server| *server == databases[0]), "{databases:?}");
+    assert_ne!(caches[1], caches[0], "no test is served by other code");
+    assert_eq!(caches[2], caches[1]);
+    assert_eq!(caches[3], caches[0]);
+    guests.end_supervisors(Signal::TERM).await;
+}
+
+#[integration(redis, postgres)]
+#[ignore = "a guest"]
+async fn tells_its_database_and_cache(db: PgPool, mut cache: redis::aio::MultiplexedConnection) -> anyhow::Result<()> {
+    let started: String = sqlx::query_scalar("SELECT pg_postmaster_start_time()::text")
+        .fetch_one(&db)
+        .await?;
+    note("database", started);
+    let about: String = redis::cmd("INFO").arg("server").query_async(&mut cache).await?;
+    note(
+        "cache",
+        about
+            .lines()
+            .find(|line| line.starts_with("run_id"))
+            .unwrap_or_default(),
+    );
     Ok(())
 }
 

@@ -23,6 +23,8 @@ pub struct Case {
     pub options: Options,
     /// One driver for each declared service: the supervisor, which is this same binary, finds user-defined ones here.
     pub drivers: fn() -> Vec<Driver>,
+    /// The facade's services, with which every test binary is linked.
+    pub linked: fn() -> Vec<Driver>,
 }
 
 /// The test options of the attribute.
@@ -50,6 +52,14 @@ pub enum Flavor {
 }
 
 impl Case {
+    /// Which services the facade brings.
+    pub(crate) fn linked_identities(&self) -> Vec<String> {
+        (self.linked)()
+            .iter()
+            .map(|driver| driver.identity().to_owned())
+            .collect()
+    }
+
     /// The services that this binary's tests declare, and those of this one, which a harness may run unregistered.
     pub(crate) fn declared(&self) -> impl Iterator<Item = Driver> {
         let registered = inventory::iter::<Registered>.into_iter().map(|registered| registered.0);

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// the exact command or line to change; the log holds a server's last words.
 ///
 /// ```
-/// use itest_runtime::Error;
+/// use itest::Error;
 ///
 /// let error = Error::new("the port 5432 is taken").hint("end the program that listens there");
 /// assert_eq!(error.render(), "the port 5432 is taken\n  hint: end the program that listens there");
@@ -75,7 +75,7 @@ impl Error {
     /// Says that waiting doesn't help: what failed so isn't tried again, as a server that is still starting is.
     ///
     /// ```
-    /// # use itest_runtime::Error;
+    /// # use itest::Error;
     /// let error = Error::new("the server is version 6").hint("install version 7").permanent();
     /// assert!(error.is_permanent());
     /// ```

@@ -1,7 +1,7 @@
 //! The runtime of [itest](https://docs.rs/itest): what the `#[integration]` attribute calls.
 //!
 //! Users depend on the facade, `itest`, whose documentation is the guide. This crate's own rooms are: [`service`] (what a
-//! service is; the built-in ones), [`provider`] (how servers come to run), [`spec`] (what a test asks for), `client`,
+//! service is), [`provider`] (how servers come to run), [`spec`] (what a test asks for), `client`,
 //! `wire` and `supervisor` (the two processes and what they say to each other), and `run` (the life of a test).
 
 #![cfg_attr(
@@ -30,7 +30,7 @@ pub mod service;
 pub mod spec;
 mod supervisor;
 mod value;
-mod wall;
+pub mod wall;
 mod wire;
 
 pub use error::{Context, Error, Result};
@@ -44,17 +44,17 @@ pub mod __private {
     pub use crate::inject::{Slot, inject};
     pub use crate::outcome::Verdict;
     pub use crate::run::{blocking, blocking_here, run};
-    pub use crate::service::Driver;
+    pub use crate::service::driver::Driver;
     pub use crate::value::{ByCopy, ByReference, PathValue};
     pub use inventory;
 
-    /// The names of the built-in services.
-    pub mod builtin {
-        #[cfg(feature = "postgres")]
-        pub use crate::service::postgres;
-        #[cfg(feature = "redis")]
-        pub use crate::service::redis;
-        #[cfg(feature = "docker")]
-        pub use crate::service::{compose, container};
+    /// The drivers of the services in this crate.
+    pub fn own_drivers() -> Vec<Driver> {
+        vec![
+            #[cfg(feature = "docker")]
+            Driver::of_service::<crate::service::Container>(),
+            #[cfg(feature = "docker")]
+            Driver::of_service::<crate::service::Compose>(),
+        ]
     }
 }

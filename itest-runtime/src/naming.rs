@@ -72,13 +72,13 @@ pub(crate) fn workspace_root(case: &Case) -> PathBuf {
         .to_owned()
 }
 
-/// Who shares a supervisor: one workspace, one build of the runtime, one domain (see [`crate::service::Driver`]).
-pub(crate) fn supervisor_key(workspace: &Path, build: &str, domain: &str) -> Fingerprint {
+/// Who shares a supervisor: one workspace, one build of the runtime, and those whose services it is for.
+pub(crate) fn supervisor_key(workspace: &Path, build: &str, whose: &str) -> Fingerprint {
     let engine = crate::os::variable("DOCKER_HOST").unwrap_or_default();
     let mut key = FingerprintBuilder::new("supervisor");
     key.bytes(workspace.as_os_str().as_encoded_bytes())
         .text(build)
-        .text(domain)
+        .text(whose)
         // A supervisor speaks to the one engine that its environment names.
         .bytes(engine.as_encoded_bytes());
     key.finish()
@@ -95,8 +95,11 @@ pub(crate) fn lease_name(test: &str, unique: &str, limit: usize) -> String {
     format!("{}#{unique}", &clean[start..])
 }
 
-/// Random hexadecimal digits from the operating system.
-pub(crate) fn random_hex(bytes: usize) -> String {
+/// Random hexadecimal digits from the operating system, two for each byte: for passwords, and for names that no other has.
+///
+/// # Panics
+/// When the operating system gives none.
+pub fn random_hex(bytes: usize) -> String {
     use std::io::Read;
     let mut buffer = vec![0_u8; bytes];
     std::fs::File::open("/dev/urandom")
@@ -149,7 +152,7 @@ mod tests {
 
     #[test]
     fn two_workspaces_have_two_supervisors() {
-        let key = |workspace: &str| supervisor_key(Path::new(workspace), "1", "core");
+        let key = |workspace: &str| supervisor_key(Path::new(workspace), "1", "common");
         assert_ne!(key("/a"), key("/b"));
         assert_eq!(key("/a"), key("/a"));
     }

@@ -8,13 +8,13 @@ use tokio::sync::oneshot;
 
 /// The time is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Elapsed;
+pub struct Elapsed;
 
 /// Awaits `future` for at most `limit`.
 ///
 /// # Errors
 /// When it took longer.
-pub(crate) async fn timeout<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
+pub async fn timeout<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
     let (_over, is_over) = mpsc::channel::<()>();
     let (ring, alarm) = oneshot::channel();
     let watch = thread::Builder::new().name("itest-clock".to_owned());

@@ -38,7 +38,12 @@ fn steps(containers: &Containers) -> Result<Vec<Step>> {
         ),
         Step::new("cargo-deny", deny()),
     ];
-    for (package, manifest) in [("itest", "Cargo.toml"), ("itest-runtime", "itest-runtime/Cargo.toml")] {
+    for (package, manifest) in [
+        ("itest", "Cargo.toml"),
+        ("itest-runtime", "itest-runtime/Cargo.toml"),
+        ("itest-postgres", "services/postgres/Cargo.toml"),
+        ("itest-redis", "services/redis/Cargo.toml"),
+    ] {
         let path = line::root().join(manifest);
         let text = fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
         let check = Line::cargo(["check", "-p", package, "--no-default-features"]);

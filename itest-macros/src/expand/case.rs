@@ -26,6 +26,7 @@ pub(super) fn case(test: &Test, itest: &TokenStream) -> TokenStream {
             manifest_dir: ::core::env!("CARGO_MANIFEST_DIR"),
             options: #options,
             drivers: || #drivers,
+            linked: #itest::linked,
         };
         #itest::inventory::submit! { #itest::Registered(&__ITEST_CASE) }
     }

@@ -32,6 +32,14 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// How long to wait for what the supervisor knows of a failed test.
 const DIAGNOSIS_PATIENCE: Duration = Duration::from_secs(5);
 
+/// What a supervisor answers.
+pub(crate) enum Answer {
+    /// A lease of all that was asked for.
+    Granted(Session, Vec<Value>),
+    /// The supervisor's program is linked with no service of these requests' code.
+    Unknown(Vec<usize>),
+}
+
 /// An open lease.
 pub(crate) struct Session {
     reader: FrameReader<OwnedReadHalf, FromSupervisor>,
@@ -62,7 +70,7 @@ impl Session {
         open: Open,
         mut build: impl FnMut(usize, Value) -> F,
         mut progress: impl FnMut(String),
-    ) -> Result<(Self, Vec<Value>)>
+    ) -> Result<Answer>
     where
         F: Future<Output = Result<()>>,
     {
@@ -107,7 +115,8 @@ impl Session {
                         let outcome = build(index, grant).await;
                         session.writer.send(&ToSupervisor::Built { index, outcome }).await?;
                     }
-                    Some(FromSupervisor::Granted(grants)) => return Ok((session, grants)),
+                    Some(FromSupervisor::Granted(grants)) => return Ok(Answer::Granted(session, grants)),
+                    Some(FromSupervisor::Unknown { indices }) => return Ok(Answer::Unknown(indices)),
                     Some(FromSupervisor::Failed { error, .. }) => return Err(error),
                     Some(FromSupervisor::Alive | FromSupervisor::Diagnosis(_)) => {}
                     None if heard => return Err(gone(home)),

@@ -8,19 +8,23 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use super::Session;
+use super::{Answer, Session};
 use crate::case::Case;
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::home::Home;
-use crate::inject::{Claimed, Declared};
+use crate::inject::Declared;
 use crate::naming;
 use crate::os;
 use crate::service::{TestContext, Used};
+use crate::spec::Request;
 use crate::wire::{BUILD, ExeStamp, Open, SliceDiagnosis};
 
 /// Sessions, each with the indices of its services.
 pub(crate) struct Sessions(Vec<(Vec<usize>, Session)>);
+
+/// The supervisor that runs all of the facade's services that its program knows. It is asked before any other.
+const COMMON: &str = "common";
 
 impl Sessions {
     /// Leases all slices; the grants are in the services' order.
@@ -31,27 +35,47 @@ impl Sessions {
         test: &TestContext,
         declared: &D,
     ) -> Result<(Self, Vec<Value>)> {
-        let mut claims = Vec::new();
-        declared.requests(test, &|service, asked| config.provision(service, asked), &mut claims)?;
-        let mut all = vec![Value::Null; claims.len()];
+        let mut requests = Vec::new();
+        declared.requests(test, &|service, asked| config.provision(service, asked), &mut requests)?;
+        let mut all = vec![Value::Null; requests.len()];
         let mut sessions = Vec::new();
-        // One after the other, and each process in the same order: nobody has what another waits for, and the other way round.
-        for (domain, indices) in by_domain(&claims) {
-            let home = Home::locate(config.dir.as_deref(), &naming::supervisor_key(workspace, BUILD, domain))?;
+        let ask = async |whose: &str, indices: &[usize]| {
+            let home = Home::locate(config.dir.as_deref(), &naming::supervisor_key(workspace, BUILD, whose))?;
             let open = Open {
                 build: BUILD.to_owned(),
                 exe: ExeStamp::own().clone(),
                 anchor: anchor(),
                 test: test.test.clone(),
-                requests: indices.iter().map(|index| claims[*index].request.clone()).collect(),
+                requests: indices.iter().map(|index| requests[*index].clone()).collect(),
             };
             let build = |index: usize, blank| declared.build(indices[index], test, blank);
             let progress = |text| eprintln!("itest: {text}");
-            let (session, grants) = Session::acquire(case, config, &home, open, build, progress).await?;
-            for (index, grant) in indices.iter().zip(grants) {
-                all[*index] = grant;
+            Session::acquire(case, config, &home, open, build, progress).await
+        };
+        // One supervisor after the other, and each process in the same order: nobody has what another waits for, and the other
+        // way round.
+        let (mut common, mut alone) = divide(&requests, &case.linked_identities());
+        while !common.is_empty() {
+            match ask(COMMON, &common).await? {
+                Answer::Granted(session, grants) => {
+                    take(&mut all, &common, grants);
+                    sessions.push((common, session));
+                    break;
+                }
+                Answer::Unknown(unknown) => {
+                    alone.extend(unknown.iter().filter_map(|index| common.get(*index)));
+                    common.retain(|index| !alone.contains(index));
+                }
             }
-            sessions.push((indices, session));
+        }
+        for (identity, indices) in by_identity(&requests, &alone) {
+            match ask(identity, &indices).await? {
+                Answer::Granted(session, grants) => {
+                    take(&mut all, &indices, grants);
+                    sessions.push((indices, session));
+                }
+                Answer::Unknown(_) => return Err(nobody_knows(&requests[indices[0]].service)),
+            }
         }
         Ok((Self(sessions), all))
     }
@@ -93,11 +117,30 @@ fn anchor() -> os::ProcessId {
     *ANCHOR.get_or_init(os::anchor)
 }
 
-/// The services of each supervisor, in the order of their domains.
-fn by_domain(claims: &[Claimed]) -> BTreeMap<&str, Vec<usize>> {
+/// Which requests go to the supervisor of the facade's services, and which to one of their service's own.
+fn divide(requests: &[Request], linked: &[String]) -> (Vec<usize>, Vec<usize>) {
+    (0..requests.len()).partition(|index| linked.contains(&requests[*index].identity))
+}
+
+/// The requests of each service, in the order of the services' identities.
+fn by_identity<'a>(requests: &'a [Request], indices: &[usize]) -> BTreeMap<&'a str, Vec<usize>> {
     let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (index, claim) in claims.iter().enumerate() {
-        groups.entry(&claim.domain).or_default().push(index);
+    for index in indices {
+        groups.entry(&requests[*index].identity).or_default().push(*index);
     }
     groups
+}
+
+fn take(all: &mut [Value], indices: &[usize], grants: Vec<Value>) {
+    for (index, grant) in indices.iter().zip(grants) {
+        all[*index] = grant;
+    }
+}
+
+/// The supervisor of that very code was started by a program that has it.
+fn nobody_knows(service: &str) -> Error {
+    Error::new(format!(
+        "the supervisor of the service `{service}` doesn't know this test's code of it; this is a bug in itest, please report it"
+    ))
+    .hint("end that supervisor, or wait until it ends, and run the tests again")
 }

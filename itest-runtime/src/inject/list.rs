@@ -30,13 +30,6 @@ impl<S> Slot<S> {
     }
 }
 
-/// A declared service's request, and who runs it.
-#[derive(Debug)]
-pub struct Claimed {
-    pub(crate) request: Request,
-    pub(crate) domain: String,
-}
-
 /// Chooses a provider: from a service's name, and what the test asks.
 pub(crate) type Choose<'a> = &'a dyn Fn(&str, Option<Provider>) -> Result<Provision>;
 
@@ -49,7 +42,7 @@ pub trait Declared {
     ///
     /// # Errors
     /// When a builder names what isn't there.
-    fn requests(&self, test: &TestContext, choose: Choose<'_>, into: &mut Vec<Claimed>) -> Result<()>;
+    fn requests(&self, test: &TestContext, choose: Choose<'_>, into: &mut Vec<Request>) -> Result<()>;
 
     /// Hints for a failure to get slices.
     fn explain(&self, failure: &str, into: &mut Vec<String>);
@@ -67,7 +60,7 @@ pub trait Declared {
 impl Declared for () {
     type Leases = ();
 
-    fn requests(&self, _: &TestContext, _: Choose<'_>, _: &mut Vec<Claimed>) -> Result<()> {
+    fn requests(&self, _: &TestContext, _: Choose<'_>, _: &mut Vec<Request>) -> Result<()> {
         Ok(())
     }
 
@@ -85,13 +78,13 @@ impl Declared for () {
 impl<S: Service, T: Declared> Declared for (Slot<S>, T) {
     type Leases = (Lease<S>, T::Leases);
 
-    fn requests(&self, test: &TestContext, choose: Choose<'_>, into: &mut Vec<Claimed>) -> Result<()> {
+    fn requests(&self, test: &TestContext, choose: Choose<'_>, into: &mut Vec<Request>) -> Result<()> {
         let Slot { label, service } = &self.0;
         let json = || format!("the options of `{}` have no JSON form", S::NAME);
         let driver = Driver::of_service::<S>();
         let (server, slice) = service.specs(test)?;
         let placement = service.placement();
-        let request = Request {
+        into.push(Request {
             service: S::NAME.to_owned(),
             identity: driver.identity().to_owned(),
             label: (*label).to_owned(),
@@ -100,10 +93,6 @@ impl<S: Service, T: Declared> Declared for (Slot<S>, T) {
             dedicated: placement.dedicated,
             once_per_run: S::ONCE_PER_RUN,
             provision: complete::<S>(choose(S::NAME, placement.provider)?)?,
-        };
-        into.push(Claimed {
-            request,
-            domain: driver.domain().to_owned(),
         });
         self.1.requests(test, choose, into)
     }
@@ -227,15 +216,15 @@ pub trait Makes<T, I> {
     fn make(&self, parameter: &str) -> impl Future<Output = Result<Injected<T>>>;
 }
 
-/// The first of a list.
+/// The first of a list, by one of the ways in which it makes the type.
 #[derive(Debug)]
-pub struct Here;
+pub struct Here<Via>(std::marker::PhantomData<Via>);
 
 /// Somewhere after the first of a list.
 #[derive(Debug)]
 pub struct There<I>(std::marker::PhantomData<I>);
 
-impl<T: Inject<Service = S>, S: Service, R> Makes<T, Here> for (&Lease<S>, R) {
+impl<T: Inject<Via, Service = S>, Via: 'static, S: Service, R> Makes<T, Here<Via>> for (&Lease<S>, R) {
     async fn make(&self, parameter: &str) -> Result<Injected<T>> {
         Injected::make(self.0, parameter).await
     }

@@ -2,7 +2,6 @@
 
 mod list;
 
-pub(crate) use list::Claimed;
 pub use list::Slot;
 pub(crate) use list::{Declared, LeaseList, Makes};
 
@@ -20,8 +19,8 @@ use crate::service::{Placement, Service, TestContext};
 /// A type that a test can have as a parameter.
 ///
 /// ```
-/// use itest_runtime::{Error, Inject, Lease, Url};
-/// use itest_runtime::service::redis::Redis;
+/// use itest::{Error, Inject, Lease, Url};
+/// use itest::service::Redis;
 ///
 /// /// Our own client, made of any lease of Redis.
 /// struct Cache(String);
@@ -34,12 +33,35 @@ use crate::service::{Placement, Service, TestContext};
 ///     }
 /// }
 /// ```
+///
+/// # Types of other crates
+/// A crate that makes injectable what neither it nor itest owns, for a service that isn't its own either, puts a type of its own
+/// in the place of `Via`: Rust's orphan rule asks for that. Tests need not name it, as the compiler finds the one way there is.
+/// Where a service's crate has made a type injectable already, a second way is ambiguous: wrap the type instead.
+///
+/// ```
+/// use itest::service::Postgres;
+/// use itest::{Inject, Lease, Result, Url};
+/// # mod foreign { pub struct Client(pub String); }
+/// use foreign::Client; // of a crate that knows nothing of itest
+///
+/// /// The way by which this crate makes it.
+/// pub struct ByUrl;
+///
+/// impl Inject<ByUrl> for Client {
+///     type Service = Postgres;
+///
+///     async fn inject(lease: &Lease<Postgres>) -> Result<Self> {
+///         Ok(Client(Url::inject(lease).await?.to_string()))
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a test can't have a parameter of type `{Self}`",
     label = "no service makes values of this type",
     note = "implement `itest::Inject` for types of your own; the versions of sqlx and redis must be those that itest uses"
 )]
-pub trait Inject: Sized + Send + 'static {
+pub trait Inject<Via = ()>: Sized + Send + 'static {
     /// The service that makes it.
     type Service: Service;
 
@@ -134,8 +156,8 @@ impl<S: Service> fmt::Debug for Lease<S> {
 /// The slice's address, with user and password, for any client that itest has no type for.
 ///
 /// ```
-/// # use itest_runtime::Url;
-/// # use itest_runtime::service::redis::Redis;
+/// # use itest::Url;
+/// # use itest::service::Redis;
 /// fn start_my_service(cache: &Url<Redis>) -> std::process::Command {
 ///     let mut command = std::process::Command::new("my-service");
 ///     command.env("REDIS_URL", cache.as_str());
@@ -209,9 +231,9 @@ impl<T> fmt::Debug for Injected<T> {
 }
 
 impl<T> Injected<T> {
-    async fn make(lease: &Lease<T::Service>, parameter: &str) -> Result<Self>
+    async fn make<Via: 'static>(lease: &Lease<T::Service>, parameter: &str) -> Result<Self>
     where
-        T: Inject,
+        T: Inject<Via>,
     {
         let value = T::inject(lease).await.map_err(|error: Error| {
             error.context(format!(

@@ -12,6 +12,8 @@ mod portable;
 #[cfg(not(target_os = "linux"))]
 use portable as imp;
 
+mod segment;
+
 use std::ffi::OsString;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::process::CommandExt;
@@ -22,8 +24,10 @@ use std::sync::OnceLock;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use imp::{HAS_PARENT_DEATH_SIGNAL, boot_id, pid_namespace, users_of_segment};
+pub(crate) use imp::{HAS_PARENT_DEATH_SIGNAL, boot_id, pid_namespace};
 pub(crate) use rustix::process::Signal;
+pub use segment::SegmentFile;
+pub(crate) use segment::read_no_link;
 
 /// One process, for as long as it lives: a pid alone may be used again by another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -7,6 +7,7 @@ mod instance;
 mod log;
 #[cfg(feature = "native")]
 pub(crate) mod native;
+mod outside;
 mod recipe;
 
 use std::time::Duration;
@@ -18,7 +19,8 @@ pub use docker::ExecOutput;
 #[cfg(feature = "docker")]
 pub(crate) use docker::{Condition, Control};
 pub(crate) use instance::Instance;
-pub(crate) use recipe::authority;
+pub(crate) use outside::{SEGMENT, remove_segment};
+pub use recipe::authority;
 pub use recipe::{
     ComposePlace, ComposeRecipe, ContainerLaunch, ContainerPlace, DeathSignal, DockerRecipe, Endpoint, Launch, Listen,
     NativeRecipe, Place, Prepare, PrepareArgs, Program, Recipe,
@@ -26,6 +28,7 @@ pub use recipe::{
 
 use crate::error::{Error, Result};
 use crate::os::ProcessId;
+pub use crate::os::SegmentFile;
 use crate::spec::{DockerWish, NativeWish, Provision};
 
 /// A native server's data, in its folder.

@@ -2,9 +2,11 @@
 
 use crate::error::{Error, Result};
 
+/// Refuses the settings that are not a test's to set; each begins with its name.
+///
 /// # Errors
 /// When a setting that a test asks for is one of the runtime's `own`: the server would never be found, or anybody could enter.
-pub(super) fn check_settings(service: &str, settings: &[String], own: &[&str]) -> Result<()> {
+pub fn check_settings(service: &str, settings: &[String], own: &[&str]) -> Result<()> {
     let name_of = |setting: &str| {
         let name = setting.trim().split(|c: char| c == '=' || c.is_whitespace()).next();
         name.unwrap_or_default().to_ascii_lowercase()
@@ -21,9 +23,11 @@ pub(super) fn check_settings(service: &str, settings: &[String], own: &[&str]) -
     .hint("take it out; the injected values lead to the server wherever it is"))
 }
 
+/// Refuses a major version that is too old.
+///
 /// # Errors
 /// When a test asks for a version before the `first` that there is support for.
-pub(super) fn check_version(name: &str, asked: Option<&str>, first: u32) -> Result<()> {
+pub fn check_version(name: &str, asked: Option<&str>, first: u32) -> Result<()> {
     let major = asked.and_then(|version| version.split('.').next()?.parse::<u32>().ok());
     match major.zip(asked) {
         Some((major, asked)) if major < first => Err(Error::new(format!(

@@ -14,8 +14,9 @@ use crate::provider::{Endpoint, Recipe};
 
 /// Runs one kind of service in the supervisor.
 ///
-/// Built-in services are the same in every test binary, so one supervisor serves them all. A user's service is known only
-/// to the binaries that declare it: it gets a supervisor of its own *domain*, which one of those binaries runs.
+/// A service is known by its identity: the code that defines it, and its type. Of the facade's services, which a test binary is
+/// linked with whether it declares them or not, one supervisor serves all that it knows. Any other service is known only to the
+/// binaries that declare it: it gets a supervisor of its own, which one of those binaries runs.
 #[derive(Clone)]
 pub struct Driver {
     name: &'static str,
@@ -26,9 +27,6 @@ pub struct Driver {
 /// The code of the services in this crate.
 pub(crate) const OWN_CODE: &str = crate::wire::BUILD;
 
-/// The domain of the built-in services.
-const CORE: &str = "core";
-
 impl Driver {
     /// The driver of the service that `builder` makes.
     pub fn of<S: Service>(builder: impl Fn() -> S) -> Self {
@@ -36,7 +34,8 @@ impl Driver {
         Self::of_service::<S>()
     }
 
-    pub(crate) fn of_service<S: Service>() -> Self {
+    /// The driver of a service that no builder without arguments makes.
+    pub fn of_service<S: Service>() -> Self {
         // The crate is part of the code's name. In a type's it is left out: a module that several test binaries include is one
         // service.
         let path = type_name::<S>().split_once("::").map_or("", |(_, path)| path);
@@ -54,15 +53,6 @@ impl Driver {
     /// Which service this is: another state of its code is another service, whatever the names are.
     pub(crate) fn identity(&self) -> &str {
         &self.identity
-    }
-
-    /// Who runs this service: requests of one domain go to one supervisor.
-    pub(crate) fn domain(&self) -> &str {
-        if self.identity.split(' ').next() == Some(OWN_CODE) {
-            CORE
-        } else {
-            &self.identity
-        }
     }
 
     pub(crate) fn recipe(&self, server: &Value) -> Result<Recipe> {

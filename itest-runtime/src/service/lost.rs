@@ -4,15 +4,16 @@ use tokio::sync::watch;
 
 /// Why a server can't be used any more, once that is known.
 #[derive(Debug, Default)]
-pub(super) struct Lost(watch::Sender<Option<String>>);
+pub struct Lost(watch::Sender<Option<String>>);
 
 impl Lost {
-    pub(super) fn because(&self, why: impl Into<String>) {
+    /// Says that it is lost, and why.
+    pub fn because(&self, why: impl Into<String>) {
         self.0.send_replace(Some(why.into()));
     }
 
     /// Returns when it is lost, also if it was before.
-    pub(super) async fn why(&self) -> String {
+    pub async fn why(&self) -> String {
         let mut lost = self.0.subscribe();
         let why = lost.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
         match why {

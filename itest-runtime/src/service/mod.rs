@@ -1,59 +1,29 @@
 //! What it takes to be a service: a builder, a recipe, slices, and the values that tests receive.
 //!
-//! One folder is one service. A service never names another, nor a provider. The built-in ones are written against the
-//! same two traits, [`Service`] and [`Slices`], that a user's own service implements.
+//! A service never names another, nor a provider. Those that come with itest are crates of their own, `itest-postgres` and
+//! `itest-redis`, written against the same two traits, [`Service`] and [`Slices`], that a user's own service implements. Only
+//! any image and any compose file are here.
 
-#[cfg(any(feature = "postgres", feature = "redis"))]
-mod asked;
+pub mod asked;
 #[cfg(feature = "docker")]
 pub mod compose;
 #[cfg(feature = "docker")]
 pub mod container;
-mod driver;
+pub(crate) mod driver;
 mod erased;
-#[cfg(any(feature = "postgres", feature = "redis"))]
 mod lost;
 mod options;
-#[cfg(feature = "postgres")]
-pub mod postgres;
-#[cfg(feature = "redis")]
-pub mod redis;
 
 #[cfg(feature = "docker")]
 pub use compose::{Compose, compose};
 #[cfg(feature = "docker")]
 pub use container::{Container, container};
-pub use driver::Driver;
+pub(crate) use driver::Driver;
 pub(crate) use erased::{AnySlice, ErasedSlices};
-#[cfg(feature = "postgres")]
-pub use postgres::{Postgres, postgres};
-#[cfg(feature = "redis")]
-pub use redis::{Redis, redis};
-
-/// The drivers of the built-in services: the one line that registers each.
-pub(crate) fn builtin_drivers() -> Vec<Driver> {
-    vec![
-        #[cfg(feature = "postgres")]
-        Driver::of(postgres),
-        #[cfg(feature = "redis")]
-        Driver::of(redis),
-        #[cfg(feature = "docker")]
-        Driver::of_service::<Container>(),
-        #[cfg(feature = "docker")]
-        Driver::of_service::<Compose>(),
-    ]
-}
-
-/// Removes what a server that was killed may have left outside its data folder. Does nothing with another service's.
-pub(crate) fn sweep(data: &Path) {
-    #[cfg(feature = "postgres")]
-    postgres::remove_shared_memory(data);
-    #[cfg(not(feature = "postgres"))]
-    let _ = data;
-}
+pub use lost::Lost;
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -61,6 +31,8 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Context, Error, Result};
 use crate::inject::Lease;
+pub use crate::naming::random_hex;
+pub use crate::outcome::{Outcome, Verdict};
 use crate::provider::{Endpoint, Recipe};
 use crate::spec::{Fingerprint, Provider};
 
@@ -370,7 +342,7 @@ impl LeaseName {
     /// No other lease has it, on any machine. Lower-case letters, digits and hyphens, about 20 of them.
     ///
     /// ```
-    /// # use itest_runtime::service::LeaseName;
+    /// # use itest::service::LeaseName;
     /// let lease = LeaseName { test: "orders::are_sent".to_owned(), unique: "410c3068-38".to_owned() };
     /// assert_eq!(lease.namespace(), "itest-410c3068-38");
     /// ```

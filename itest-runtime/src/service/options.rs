@@ -6,7 +6,7 @@
 /// `version` and `image` set fields of these names, which are `Option<String>`.
 ///
 /// ```
-/// use itest_runtime::service::Placement;
+/// use itest::service::Placement;
 ///
 /// #[derive(Clone, Default)]
 /// struct Search {
@@ -14,7 +14,7 @@
 ///     version: Option<String>,
 /// }
 ///
-/// itest_runtime::options!(Search { dedicated, docker, native, external, version });
+/// itest::options!(Search { dedicated, docker, native, external, version });
 ///
 /// // #[integration(search(version = "3", dedicated))]
 /// let asked = Search::default().version("3").dedicated();

@@ -30,7 +30,7 @@ impl fmt::Display for Fingerprint {
 /// Each part goes in with its length, so that no two different lists of parts look alike.
 ///
 /// ```
-/// use itest_runtime::spec::FingerprintBuilder;
+/// use itest::spec::FingerprintBuilder;
 ///
 /// let (mut a, mut b) = (FingerprintBuilder::new("demo"), FingerprintBuilder::new("demo"));
 /// a.text("ab").text("c");

@@ -14,7 +14,7 @@ use crate::os::ProcessId;
 
 /// What one test asks of one service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Request {
+pub struct Request {
     /// The service's name.
     pub(crate) service: String,
     /// Which driver understands the rest.

@@ -12,7 +12,7 @@ use super::roots;
 use super::state::State;
 use crate::home::Home;
 use crate::os::{self, Signal};
-use crate::provider::DATA;
+use crate::provider::remove_segment;
 
 /// What the dead have left, out of everybody's way: removing a million files takes longer than a start may.
 #[derive(Debug, Default)]
@@ -86,7 +86,7 @@ pub(super) fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send +
 /// Removes a root, and what servers that were killed have left elsewhere.
 pub(super) fn remove_root(root: &Path) {
     for server in fs::read_dir(root).into_iter().flatten().flatten() {
-        crate::service::sweep(&server.path().join(DATA));
+        remove_segment(&server.path());
     }
     remove(root);
 }

@@ -31,7 +31,9 @@ pub(super) async fn start_server(
     anchor: ProcessId,
     progress: &Progress,
 ) -> Result<Arc<Server>> {
-    let driver = supervisor.driver(request)?;
+    let driver = supervisor
+        .driver(request)
+        .expect("a lease of an unknown service is refused");
     let began = Instant::now();
     // Each use of a server has a name of its own: two specs may lead to one external server.
     let owner = random_hex(4);

@@ -54,6 +54,12 @@ pub(super) async fn serve(supervisor: &Arc<Supervisor>, stream: UnixStream) {
         .await;
         return;
     }
+    let unknown: Vec<usize> = (0..open.requests.len())
+        .filter(|index| supervisor.driver(&open.requests[*index]).is_none())
+        .collect();
+    if !unknown.is_empty() {
+        return send(&writer, &FromSupervisor::Unknown { indices: unknown }).await;
+    }
     let lease = Lease {
         supervisor: supervisor.clone(),
         writer,

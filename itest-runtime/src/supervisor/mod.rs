@@ -33,7 +33,7 @@ use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 
 use crate::case::Case;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::home::Home;
 use crate::naming;
 use crate::os;
@@ -199,15 +199,9 @@ impl Supervisor {
         })
     }
 
-    fn driver(&self, request: &Request) -> Result<&Driver> {
-        self.drivers.get(&request.identity).ok_or_else(|| {
-            Error::new(format!(
-                "the supervisor (pid {}) doesn't know the service `{}` of this test's code",
-                std::process::id(),
-                request.service
-            ))
-            .hint("it runs an older build of the tests: wait until it ends, or end it, and run the tests again")
-        })
+    /// None if this program is linked with no service of that code.
+    fn driver(&self, request: &Request) -> Option<&Driver> {
+        self.drivers.get(&request.identity)
     }
 
     /// A number that no other slice of this supervisor's has.
@@ -279,9 +273,9 @@ impl Supervisor {
     }
 }
 
-/// The built-in services, and those that this binary's tests declare.
+/// The facade's services, and those that this binary's tests declare.
 fn drivers(case: &Case) -> HashMap<String, Driver> {
-    crate::service::builtin_drivers()
+    (case.linked)()
         .into_iter()
         .chain(case.declared())
         .map(|driver| (driver.identity().to_owned(), driver))

@@ -88,6 +88,8 @@ impl ExeStamp {
 pub(crate) enum FromSupervisor {
     /// I run an older state of your program: I end with my last lease; start another supervisor.
     Superseded { pid: u32, leases: usize },
+    /// My program knows no service of these requests' code: somebody else is to be asked for them. Nothing is leased.
+    Unknown { indices: Vec<usize> },
     /// Something that takes a while goes on.
     Progress(String),
     /// Nothing is new, and the supervisor lives.

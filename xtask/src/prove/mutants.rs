@@ -11,13 +11,13 @@ const fn mutant(name: &'static str, file: &'static str, good: &'static str, bad:
     Mutant { name, file, good, bad }
 }
 
-const PLAN: &str = "itest-runtime/src/service/postgres/recycle/plan.rs";
-const LOOK: &str = "itest-runtime/src/service/postgres/recycle/look.rs";
-const RESTORE: &str = "itest-runtime/src/service/postgres/recycle/restore.rs";
-const TEMPLATE: &str = "itest-runtime/src/service/postgres/recycle/template.rs";
-const SEEDS: &str = "itest-runtime/src/service/postgres/recycle/seeds.rs";
-const RECYCLE: &str = "itest-runtime/src/service/postgres/recycle/mod.rs";
-const SLICES: &str = "itest-runtime/src/service/postgres/slices/mod.rs";
+const PLAN: &str = "services/postgres/src/recycle/plan.rs";
+const LOOK: &str = "services/postgres/src/recycle/look.rs";
+const RESTORE: &str = "services/postgres/src/recycle/restore.rs";
+const TEMPLATE: &str = "services/postgres/src/recycle/template.rs";
+const SEEDS: &str = "services/postgres/src/recycle/seeds.rs";
+const RECYCLE: &str = "services/postgres/src/recycle/mod.rs";
+const SLICES: &str = "services/postgres/src/slices/mod.rs";
 
 pub(super) const MUTANTS: &[Mutant] = &[
     mutant(

@@ -17,10 +17,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::DATA;
 use super::log::Log;
 use super::recipe::{DeathSignal, NativeRecipe, Place};
 use super::{Ask, Recipe};
+use super::{DATA, SEGMENT, remove_segment};
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
 use crate::os::{self, ProcessId, Signal};
@@ -42,7 +42,6 @@ pub(crate) struct NativeServer {
     pid: u32,
     place: Place,
     log: Log,
-    sweep: Option<fn(&Place)>,
     stop_signal: Signal,
     ended: watch::Receiver<Option<End>>,
     prepared: Option<Kept>,
@@ -105,6 +104,10 @@ pub(crate) async fn start(ask: &Ask<'_>, recipe: NativeRecipe, wish: &NativeWish
     for (path, contents) in &launch.files {
         write_private_file(&place.dir.join(path), contents, user)?;
     }
+    if let Some(segment) = &recipe.segment {
+        let written = serde_json::to_string(segment).context(|| "a segment's file has no JSON form")?;
+        write_private_file(&place.dir.join(SEGMENT), &written, user)?;
+    }
     let log = Log::new(place.dir.join("server.log"));
     let mut command = Command::new(&program.path);
     inherit_little(&mut command);
@@ -139,7 +142,6 @@ pub(crate) async fn start(ask: &Ask<'_>, recipe: NativeRecipe, wish: &NativeWish
         pid,
         place: place.clone(),
         log,
-        sweep: recipe.sweep,
         stop_signal: signal_of(recipe.death_signal),
         ended,
         prepared,
@@ -207,12 +209,10 @@ impl NativeServer {
                 self.ended().await;
             }
         }
-        let (place, sweep) = (self.place.clone(), self.sweep);
+        let dir = self.place.dir.clone();
         let clean = move || {
-            if let Some(sweep) = sweep {
-                sweep(&place);
-            }
-            fs::remove_dir_all(place.dir)
+            remove_segment(&dir);
+            fs::remove_dir_all(dir)
         };
         let _ = tokio::task::spawn_blocking(clean).await;
     }

@@ -101,7 +101,7 @@ impl ContainerPlace {
 }
 
 /// `host:port`, with brackets around an IPv6 address.
-pub(crate) fn authority(host: &str, port: u16) -> String {
+pub fn authority(host: &str, port: u16) -> String {
     if host.contains(':') {
         format!("[{host}]:{port}")
     } else {

@@ -6,7 +6,7 @@ mod endpoint;
 mod native;
 
 pub use compose::{ComposePlace, ComposeRecipe};
-pub(crate) use docker::authority;
+pub use docker::authority;
 pub use docker::{ContainerLaunch, ContainerPlace, DockerRecipe};
 pub use endpoint::{Endpoint, Listen};
 pub use native::{DeathSignal, Launch, NativeRecipe, Place, Prepare, PrepareArgs, Program};
@@ -63,7 +63,7 @@ impl Recipe {
     /// [`Program::name`] it then is, and in which it listens on `port`. As a process it never runs as root.
     ///
     /// ```
-    /// use itest_runtime::provider::{Program, Recipe};
+    /// use itest::provider::{Program, Recipe};
     ///
     /// let program = Program { name: "memcached".to_owned(), ..Program::default() };
     /// let recipe = Recipe::listening(program, "memcached:1.6", 11211, |at| {

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::os::SegmentFile;
+
 /// How to run a service as a process of this machine.
 pub struct NativeRecipe {
     /// Which program, and where it may be.
@@ -16,8 +18,8 @@ pub struct NativeRecipe {
     pub death_signal: DeathSignal,
     /// The signal on which the server leaves data behind that another one can begin with; none if its data isn't worth that.
     pub keep_signal: Option<DeathSignal>,
-    /// Removes what the server leaves outside its folder if it is killed. Called when it is gone, while its folder is there.
-    pub sweep: Option<fn(&Place)>,
+    /// What leads to the System V shared memory that the server leaves if it is killed, if it has any.
+    pub segment: Option<SegmentFile>,
 }
 
 impl NativeRecipe {
@@ -30,7 +32,7 @@ impl NativeRecipe {
             refuses_root: false,
             death_signal: DeathSignal::Term,
             keep_signal: None,
-            sweep: None,
+            segment: None,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::service::container::ContainerHandle;
 /// Running containers, by the names that the compose file gives its services.
 ///
 /// ```no_run
-/// # fn body(stack: &itest_runtime::service::compose::ComposeHandle) -> Result<(), itest_runtime::Error> {
+/// # fn body(stack: &itest::ComposeHandle) -> Result<(), itest::Error> {
 /// let search = format!("http://{}", stack.address("elasticsearch", 9200)?);
 /// # Ok(())
 /// # }

@@ -25,8 +25,8 @@ use crate::spec::{Fingerprint, FingerprintBuilder, Provider};
 /// loopback interface, and a test asks its [`ComposeHandle`] which.
 ///
 /// ```
-/// use itest_runtime::service::compose;
-/// use itest_runtime::service::compose::Compose;
+/// use itest::service::compose;
+/// use itest::service::compose::Compose;
 ///
 /// /// `#[integration(stack)]`
 /// fn stack() -> Compose {

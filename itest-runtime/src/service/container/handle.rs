@@ -17,7 +17,7 @@ use crate::provider::{ContainerPlace, Control, ExecOutput, authority};
 /// `dedicated` one can be stopped, paused or killed.
 ///
 /// ```no_run
-/// # async fn body(mail: &itest_runtime::service::container::ContainerHandle) -> Result<(), itest_runtime::Error> {
+/// # async fn body(mail: &itest::ContainerHandle) -> Result<(), itest::Error> {
 /// let smtp = mail.address(1025)?; // such as `127.0.0.1:49153`
 /// let listing = mail.exec(["ls", "/"]).await?;
 /// assert!(listing.is_success(), "{}", listing.stderr());

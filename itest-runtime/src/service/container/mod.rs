@@ -22,8 +22,8 @@ use crate::spec::Provider;
 /// A container of this image and tag, shared by all tests that say the same of it.
 ///
 /// ```
-/// use itest_runtime::service::container;
-/// use itest_runtime::service::container::{Container, wait::http};
+/// use itest::service::container;
+/// use itest::service::container::{Container, wait::http};
 ///
 /// /// `#[integration(mail)]`
 /// fn mail() -> Container {

@@ -1,0 +1,188 @@
+//! On somebody else's server: what other supervisors left there, and what this one leaves.
+//!
+//! A supervisor is known by eight random digits, which are in the name of all it makes there. It lives as long as one of
+//! its sessions does, which the server itself shows to everybody: no clock, no host name. A server that restarts ends them all:
+//! each supervisor soon has one again, and whoever seems dead is looked at once more before anything of it is removed.
+
+use std::time::Duration;
+
+use itest_runtime::{Context, Error, Result};
+use sqlx::{Connection, PgConnection};
+use tokio::task::JoinHandle;
+
+use super::PgServer;
+use super::admin::{Admin, bound_locks, ident, sign_of_life};
+
+/// Checks that somebody else's server is what the test asks for: it can't be made so.
+pub(super) async fn check(admin: &Admin, wanted: &PgServer) -> Result<()> {
+    if let Some(setting) = wanted.settings.first() {
+        return Err(Error::new(format!(
+            "the test asks for the server setting `{setting}`, and an external server's settings are not ours to change"
+        ))
+        .hint("set it on that server and take it out of the test, or write `postgres(native, …)`")
+        .permanent());
+    }
+    if let Some(variable) = wanted.env.first() {
+        return Err(Error::new(format!(
+            "the test asks for the variable `{variable}` in the server's environment, and an external server's is not ours \
+             to change"
+        ))
+        .hint("take it out of the test, or write `postgres(native, …)`")
+        .permanent());
+    }
+    check_version(admin, wanted, "the external server").await
+}
+
+/// A server that is there can't be made what the test asks for.
+pub(super) async fn check_version(admin: &Admin, wanted: &PgServer, what: &str) -> Result<()> {
+    let Some(version) = &wanted.version else { return Ok(()) };
+    let found: String = sqlx::query_scalar("SHOW server_version")
+        .fetch_one(admin.pool())
+        .await
+        .context(|| "failed to look up the server's version")?;
+    let number = found.split(' ').next().unwrap_or_default();
+    if number == version || number.starts_with(&format!("{version}.")) {
+        return Ok(());
+    }
+    Err(Error::new(format!(
+        "the test asks for PostgreSQL {version}, and {what} is {number}"
+    ))
+    .hint(
+        "set ITEST_POSTGRES_URL to a server, or ITEST_POSTGRES_IMAGE to an image, of that version; or write \
+             `postgres(native, …)`",
+    )
+    .permanent())
+}
+
+/// What all our names look like: anything else that begins with `itest_` is somebody's own, such as `itest_20260131_orders`.
+const OURS: &str = "^itest_[0-9a-f]{8}_([sdpb][0-9]+|t[0-9a-f]{12}_[0-9]+)$";
+
+/// What all our names begin with.
+pub(super) fn prefix(owner: &str) -> String {
+    format!("itest_{owner}_")
+}
+
+/// How often a supervisor sees to it that it has a session.
+const RENEWAL: Duration = Duration::from_secs(1);
+/// How long a supervisor, and the server itself, must have been seen without one. A server that has just started may not have
+/// heard of those yet that live.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Keeps up the session that says that this supervisor lives.
+#[derive(Debug)]
+pub(super) struct SignOfLife(JoinHandle<()>);
+
+impl SignOfLife {
+    pub(super) fn of(admin: Admin) -> Self {
+        Self(tokio::spawn(async move {
+            loop {
+                if let Ok(mut session) = PgConnection::connect_with(admin.options()).await
+                    && bound_locks(&mut session, GRACE).await.is_ok()
+                {
+                    while session.ping().await.is_ok() {
+                        tokio::time::sleep(RENEWAL).await;
+                    }
+                }
+                tokio::time::sleep(RENEWAL).await;
+            }
+        }))
+    }
+}
+
+impl Drop for SignOfLife {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Removes the databases and roles of supervisors that are gone.
+pub(super) async fn harvest(admin: &Admin, own: &str) -> Result<()> {
+    let suspects = without_session(admin, own).await?;
+    if suspects.is_empty() {
+        return Ok(());
+    }
+    loop {
+        tokio::time::sleep(GRACE).await;
+        let is_old: bool = sqlx::query_scalar(
+            "SELECT GREATEST(pg_postmaster_start_time(), pg_stat_get_bgwriter_stat_reset_time())
+               < clock_timestamp() - make_interval(secs => $1)",
+        )
+        .bind(GRACE.as_secs_f64())
+        .fetch_one(admin.pool())
+        .await
+        .context(|| "failed to look since when the server runs")?;
+        if is_old {
+            break;
+        }
+    }
+    let still = without_session(admin, own).await?;
+    for owner in suspects.iter().filter(|owner| still.contains(*owner)) {
+        tracing::info!(owner, "removing what a dead supervisor left on an external server");
+        clear(admin, owner).await;
+    }
+    Ok(())
+}
+
+/// The supervisors that have left something, and have no session.
+async fn without_session(admin: &Admin, own: &str) -> Result<Vec<String>> {
+    let owners: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT substring(name FROM '^itest_([0-9a-f]{8})_') FROM (
+             SELECT datname::text AS name FROM pg_database UNION ALL SELECT rolname::text FROM pg_roles
+         ) AS names WHERE name ~ $1",
+    )
+    .bind(OURS)
+    .fetch_all(admin.pool())
+    .await
+    .context(|| "failed to look for what dead supervisors left")?;
+    let mut without = Vec::new();
+    for owner in owners.into_iter().filter(|owner| *owner != own) {
+        let alive: bool =
+            sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = $1)")
+                .bind(sign_of_life(&owner))
+                .fetch_one(admin.pool())
+                .await
+                .context(|| "failed to look for other supervisors")?;
+        if !alive {
+            without.push(owner);
+        }
+    }
+    Ok(without)
+}
+
+/// Removes all that a supervisor made. What can't be removed stays for the next harvest.
+pub(super) async fn clear(admin: &Admin, owner: &str) {
+    let named = |sql: &'static str| async move {
+        let names: Result<Vec<String>, _> = sqlx::query_scalar(sql)
+            .bind(OURS)
+            .bind(owner)
+            .fetch_all(admin.pool())
+            .await;
+        names.unwrap_or_else(|error| {
+            tracing::warn!(%error, "failed to look for what is to be removed from an external server");
+            Vec::new()
+        })
+    };
+    let databases = "SELECT datname::text FROM pg_database WHERE datname ~ $1 AND substring(datname FROM 7 FOR 8) = $2";
+    for database in named(databases).await {
+        let freed = format!("ALTER DATABASE {} WITH IS_TEMPLATE false", ident(&database));
+        let outcome = match admin.run("failed to free a template", freed).await {
+            Ok(()) => admin.drop_database(&database).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "a database stays on an external server");
+        }
+    }
+    // A lease's role carries its owner's digits at the end of its name.
+    let roles = "SELECT rolname::text FROM pg_roles
+                 WHERE (rolname ~ $1 AND substring(rolname FROM 7 FOR 8) = $2)
+                 OR substring(rolname FROM '#([0-9a-f]{8})-[0-9]+$') = $2";
+    for role in named(roles).await {
+        if let Err(error) = admin
+            .run("failed to drop a role", format!("DROP ROLE IF EXISTS {}", ident(&role)))
+            .await
+        {
+            tracing::warn!(%error, role, "a role stays on an external server");
+        }
+    }
+}

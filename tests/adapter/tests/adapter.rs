@@ -1,0 +1,26 @@
+//! A test has a type of another crate as a parameter, once some crate says how it is made.
+
+use adapter as _;
+use itest::integration;
+use redis::{Commands, Connection};
+
+#[integration(redis)]
+fn a_foreign_client_is_injected(mut cache: Connection) -> anyhow::Result<()> {
+    cache.set::<_, _, ()>("k", "v")?;
+    assert_eq!(cache.get::<_, String>("k")?, "v");
+    Ok(())
+}
+
+#[integration(here = redis, there = redis)]
+fn two_are_told_apart_by_their_names(here: &mut Connection, there: &mut Connection) -> anyhow::Result<()> {
+    here.set::<_, _, ()>("k", "v")?;
+    assert_eq!(there.get::<_, Option<String>>("k")?, None);
+    Ok(())
+}
+
+#[integration(redis)]
+fn it_stands_beside_what_the_service_itself_makes(mut cache: Connection, client: redis::Client) -> anyhow::Result<()> {
+    cache.set::<_, _, ()>("k", "v")?;
+    assert_eq!(client.get_connection()?.get::<_, String>("k")?, "v");
+    Ok(())
+}
