@@ -501,15 +501,20 @@ pub use itest_macros::{code, integration, test};
 pub use itest_runtime::{Context, Error, Inject, Lease, Result, Url, options, provider, spec, wall};
 
 #[cfg(feature = "docker")]
+pub use itest_runtime::compose::ComposeHandle;
+#[cfg(feature = "docker")]
+pub use itest_runtime::container::{ContainerHandle, wait};
+#[cfg(feature = "docker")]
 pub use itest_runtime::provider::ExecOutput;
-#[cfg(feature = "docker")]
-pub use itest_runtime::service::compose::ComposeHandle;
-#[cfg(feature = "docker")]
-pub use itest_runtime::service::container::{ContainerHandle, wait};
 
 /// What it takes to be a service, and the services there are.
 pub mod service {
     pub use itest_runtime::service::*;
+    #[cfg(feature = "docker")]
+    pub use itest_runtime::{
+        compose::{self, Compose, compose},
+        container::{self, Container, container},
+    };
 
     #[cfg(feature = "postgres")]
     pub use itest_postgres::{self as postgres, Postgres, postgres};
@@ -536,7 +541,7 @@ pub mod __private {
     /// The names of the services that stand in an attribute without a path.
     pub mod builtin {
         #[cfg(feature = "docker")]
-        pub use itest_runtime::service::{compose, container};
+        pub use itest_runtime::{compose::compose, container::container};
 
         #[cfg(feature = "postgres")]
         pub use itest_postgres::postgres;

@@ -16,9 +16,14 @@
 
 mod case;
 mod client;
+#[cfg(feature = "docker")]
+pub mod compose;
 mod config;
+#[cfg(feature = "docker")]
+pub mod container;
 mod diagnosis;
 mod error;
+mod estate;
 mod home;
 mod inject;
 mod naming;
@@ -34,7 +39,8 @@ pub mod wall;
 mod wire;
 
 pub use error::{Context, Error, Result};
-pub use inject::{Inject, Lease, Url};
+pub use inject::{Inject, Url};
+pub use service::Lease;
 
 /// What the attribute's expansion names. Not for anybody else.
 #[doc(hidden)]
@@ -52,9 +58,9 @@ pub mod __private {
     pub fn own_drivers() -> Vec<Driver> {
         vec![
             #[cfg(feature = "docker")]
-            Driver::of_service::<crate::service::Container>(),
+            Driver::of_service::<crate::container::Container>(),
             #[cfg(feature = "docker")]
-            Driver::of_service::<crate::service::Compose>(),
+            Driver::of_service::<crate::compose::Compose>(),
         ]
     }
 }

@@ -14,7 +14,6 @@ use crate::config::Config;
 use crate::diagnosis::{self, Diagnosis};
 use crate::error::{Context, Error, Result};
 use crate::inject::{Declared, LeaseList};
-use crate::naming;
 use crate::outcome::Verdict;
 use crate::service::{TestContext, Used};
 use crate::spec::FingerprintBuilder;
@@ -42,10 +41,7 @@ where
         } else {
             String::new()
         };
-        eprint!(
-            "{}",
-            diagnosis::render(&naming::harness_name(case), &of, &failure.diagnosis)
-        );
+        eprint!("{}", diagnosis::render(&case.harness_name(), &of, &failure.diagnosis));
         if attempt == attempts {
             failure.raise();
         }
@@ -120,7 +116,7 @@ where
     D: Declared,
     B: AsyncFnMut(&D::Leases) -> Result<Verdict>,
 {
-    let workspace = naming::workspace_root(case);
+    let workspace = case.workspace_root();
     let config = Config::load(&workspace, || declared_services(case))?;
     let test = context_of(case, &workspace);
     let (mut sessions, grants) = match Sessions::acquire(case, &config, &workspace, &test, &declared).await {
@@ -171,12 +167,12 @@ fn unserved(error: Error, declared: &impl Declared) -> Box<Failure> {
 }
 
 fn context_of(case: &Case, workspace: &Path) -> TestContext {
-    let package = naming::package_dir(case);
+    let package = case.package_dir();
     // `file!()` is relative to the workspace, or to the package for packages that aren't in it.
     let candidates = [workspace.join(case.file), package.join(case.file)];
     let source = candidates.iter().find(|path| path.is_file()).unwrap_or(&candidates[0]);
     TestContext {
-        test: naming::harness_name(case),
+        test: case.harness_name(),
         package_dir: package,
         source_file: source.clone(),
         binary: FingerprintBuilder::new("binary").json(ExeStamp::own()).finish(),

@@ -22,9 +22,6 @@ use crate::service::Used;
 use crate::wall;
 use crate::wire::{FrameReader, FrameWriter, FromSupervisor, Open, SliceDiagnosis, ToSupervisor};
 
-/// The variable that makes a test binary the supervisor.
-pub(crate) const SUPERVISE: &str = "ITEST_SUPERVISE";
-
 /// How long to look for a supervisor that stays.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// After what time of silence a test says what it waits for: the supervisor is heard from each second.

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use tokio::net::UnixStream;
 
-use super::{SUPERVISE, guest};
+use super::guest;
 use crate::case::Case;
 use crate::config::Config;
 use crate::error::{Context, Error, Result};
 use crate::home::Home;
-use crate::naming;
 use crate::os;
 use crate::supervisor::{self, Settings};
+use crate::wire::SUPERVISE;
 
 /// How often the socket is tried while a supervisor starts.
 pub(super) const TRY: Duration = Duration::from_millis(2);
@@ -177,12 +177,7 @@ fn spawn(case: &Case, home: &Home, settings: &Settings, lock: File) -> Result<Ch
         .open(home.log())
         .context(|| format!("failed to create {}", home.log().display()))?;
     let mut command = Command::new(&exe);
-    command.args([
-        "--exact",
-        &naming::harness_name(case),
-        "--nocapture",
-        "--include-ignored",
-    ]);
+    command.args(["--exact", &case.harness_name(), "--nocapture", "--include-ignored"]);
     // PGOPTIONS and its kin are meant for the tests' connections, not for the supervisor's.
     let inherited = os::environment()
         .iter()

@@ -6,8 +6,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::settings::Setting;
-use crate::client::SUPERVISE;
 use crate::error::{Context, Error, Result};
+use crate::wire::SUPERVISE;
 
 /// The settings of a file; none if there is no such file.
 pub(super) fn file(path: &Path) -> Result<Vec<Setting>> {

@@ -8,10 +8,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Inject, Injected, Lease};
+use super::{Inject, Injected};
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
-use crate::service::{Driver, Service, TestContext, URL_FILE, Used};
+use crate::service::{Driver, Lease, Service, TestContext, URL_FILE, Used};
 use crate::spec::{Provider, Provision, Request, redacted};
 
 pub(crate) type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + 'a>>;

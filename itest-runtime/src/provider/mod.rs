@@ -7,7 +7,6 @@ mod instance;
 mod log;
 #[cfg(feature = "native")]
 pub(crate) mod native;
-mod outside;
 mod recipe;
 
 use std::time::Duration;
@@ -19,7 +18,6 @@ pub use docker::ExecOutput;
 #[cfg(feature = "docker")]
 pub(crate) use docker::{Condition, Control};
 pub(crate) use instance::Instance;
-pub(crate) use outside::{SEGMENT, remove_segment};
 pub use recipe::authority;
 pub use recipe::{
     ComposePlace, ComposeRecipe, ContainerLaunch, ContainerPlace, DeathSignal, DockerRecipe, Endpoint, Launch, Listen,
@@ -31,14 +29,11 @@ use crate::os::ProcessId;
 pub use crate::os::SegmentFile;
 use crate::spec::{DockerWish, NativeWish, Provision};
 
-/// A native server's data, in its folder.
-pub(crate) const DATA: &str = "data";
-
 /// What providers need to know of the supervisor.
 #[derive(Debug, Clone)]
 pub(crate) struct Surroundings {
     /// A folder of this supervisor's, in which servers get folders; by the data folder that a person set.
-    pub(crate) roots: crate::supervisor::Roots,
+    pub(crate) roots: crate::estate::Roots,
     pub(crate) cache_dir: std::path::PathBuf,
     pub(crate) server_user: Option<String>,
     #[cfg(feature = "docker")]

@@ -24,9 +24,6 @@ pub struct Driver {
     service: Arc<dyn ErasedService>,
 }
 
-/// The code of the services in this crate.
-pub(crate) const OWN_CODE: &str = crate::wire::BUILD;
-
 impl Driver {
     /// The driver of the service that `builder` makes.
     pub fn of<S: Service>(builder: impl Fn() -> S) -> Self {

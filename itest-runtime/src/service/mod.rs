@@ -5,21 +5,15 @@
 //! any image and any compose file are here.
 
 pub mod asked;
-#[cfg(feature = "docker")]
-pub mod compose;
-#[cfg(feature = "docker")]
-pub mod container;
 pub(crate) mod driver;
 mod erased;
+mod lease;
 mod lost;
 mod options;
 
-#[cfg(feature = "docker")]
-pub use compose::{Compose, compose};
-#[cfg(feature = "docker")]
-pub use container::{Container, container};
 pub(crate) use driver::Driver;
 pub(crate) use erased::{AnySlice, ErasedSlices};
+pub use lease::Lease;
 pub use lost::Lost;
 
 use std::future::Future;
@@ -30,10 +24,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Context, Error, Result};
-use crate::inject::Lease;
 pub use crate::naming::random_hex;
 pub use crate::outcome::{Outcome, Verdict};
 use crate::provider::{Endpoint, Recipe};
+pub use crate::spec::Used;
 use crate::spec::{Fingerprint, Provider};
 
 /// A kind of server that a test can ask for. The implementing type is the builder that the attribute calls.
@@ -308,15 +302,6 @@ pub enum Sharing {
     Exclusive,
     /// Any number: there is one slice, which is never recycled.
     Everyone,
-}
-
-/// What is known of a slice when its lease ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
-pub enum Used {
-    /// Anything may have happened.
-    Unknown,
-    /// All that the test did was in one transaction, and it was seen to be rolled back.
-    RolledBack,
 }
 
 /// What recycling led to.

@@ -48,6 +48,15 @@ impl Request {
     }
 }
 
+/// What is known of a slice when its lease ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Used {
+    /// Anything may have happened.
+    Unknown,
+    /// All that the test did was in one transaction, and it was seen to be rolled back.
+    RolledBack,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,8 +4,6 @@
 //! supervisor: the kernel sends a parent-death signal when the *thread* that started a child ends.
 
 mod door;
-mod harvest;
-mod janitor;
 mod launch;
 mod lease;
 mod lifetime;
@@ -13,12 +11,10 @@ mod pool;
 mod request;
 mod residence;
 mod room;
-mod roots;
 mod seats;
 mod server;
 mod servers;
 mod settings;
-mod state;
 mod template;
 
 use std::collections::HashMap;
@@ -34,8 +30,8 @@ use tokio::task::JoinHandle;
 
 use crate::case::Case;
 use crate::error::{Context, Result};
+use crate::estate::{Janitor, Leavings, Roots, StateFile, in_background};
 use crate::home::Home;
-use crate::naming;
 use crate::os;
 use crate::provider::Surroundings;
 #[cfg(feature = "docker")]
@@ -44,13 +40,9 @@ use crate::service::Driver;
 use crate::spec::Request;
 use crate::wire::ExeStamp;
 use door::Door;
-use harvest::Leavings;
 use lifetime::Lifetime;
 pub(crate) use residence::Residence;
 use residence::Signals;
-pub(crate) use roots::Roots;
-#[cfg(feature = "docker")]
-pub(crate) use roots::Spare;
 use servers::Servers;
 pub(crate) use settings::Settings;
 
@@ -67,10 +59,10 @@ const BREATH: Duration = Duration::from_millis(50);
 /// Becomes the supervisor, and never returns, if this process was started to be one.
 pub(crate) fn take_over_if_asked(case: &Case) {
     #[cfg(feature = "docker")]
-    if let Some(run) = std::env::var_os(janitor::SWEEP) {
+    if let Some(run) = std::env::var_os(crate::wire::SWEEP) {
         sweep(&run.to_string_lossy());
     }
-    let Some(settings) = std::env::var_os(crate::client::SUPERVISE) else {
+    let Some(settings) = std::env::var_os(crate::wire::SUPERVISE) else {
         return;
     };
     // Whatever that of the test is: servers run as another user must get through to their folders. What is private is made so.
@@ -153,8 +145,8 @@ impl Supervisor {
             .mode(0o700)
             .create(home.dir())
             .context(|| format!("failed to create {}", home.dir().display()))?;
-        let janitor = janitor::Janitor::start(&home, lock, &naming::harness_name(case))?;
-        let state = state::StateFile::new(&home);
+        let janitor = Janitor::start(&home, lock, &case.harness_name())?;
+        let state = StateFile::new(&home);
         let door = Door::open(&home)?;
         tracing::info!(
             pid = std::process::id(),
@@ -186,7 +178,7 @@ impl Supervisor {
     /// Removes what the dead have left, beside all else that goes on.
     fn harvest(&self, leavings: Leavings) -> JoinHandle<()> {
         let home = self.home.clone();
-        let removed = harvest::in_background(move || leavings.remove(&home));
+        let removed = in_background(move || leavings.remove(&home));
         #[cfg(feature = "docker")]
         let docker = self.around.docker.clone();
         tokio::spawn(async move {

@@ -4,8 +4,12 @@
 //! at last with the grants or a failure. When the connection ends, however it ends, the lease is over.
 
 mod frame;
+mod variables;
 
 pub(crate) use frame::{FrameReader, FrameWriter};
+pub(crate) use variables::SUPERVISE;
+#[cfg(feature = "docker")]
+pub(crate) use variables::{BEHIND, SWEEP};
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -16,8 +20,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::os::ProcessId;
-use crate::service::Used;
-use crate::spec::Request;
+use crate::spec::{Request, Used};
 
 /// This build of the runtime: only equal builds talk to each other.
 pub(crate) const BUILD: &str = env!("ITEST_RUNTIME_BUILD");

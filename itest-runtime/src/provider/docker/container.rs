@@ -21,9 +21,9 @@ use super::owner::Owner;
 use super::ports::{bindings, published};
 use super::reach::Publish;
 use crate::error::{Error, Result};
+use crate::estate::Roots;
 use crate::provider::log::Log;
 use crate::provider::recipe::{ContainerLaunch, ContainerPlace, DockerRecipe};
-use crate::supervisor::Roots;
 
 /// How long the last words of a container may take that doesn't run.
 const LAST_WORDS: Duration = Duration::from_secs(1);

@@ -31,16 +31,16 @@ pub(crate) use control::{Condition, Control};
 use engine::Engine;
 use image::{Image, Images};
 use owner::Owner;
-pub(crate) use remote::{BEHIND, environment};
+pub(crate) use remote::environment;
 use start::Start;
 
 use super::recipe::{ComposeRecipe, DockerRecipe};
 use super::{Ask, Progress, Recipe, Started};
 use crate::error::{Context, Error, Result};
+use crate::estate::{Roots, Spare};
 use crate::naming::random_hex;
 use crate::os::ProcessId;
 use crate::spec::DockerWish;
-use crate::supervisor::{Roots, Spare};
 
 /// How long to wait at the end for containers that are just being created.
 const CREATED: Duration = Duration::from_secs(20);
@@ -239,8 +239,11 @@ impl Docker {
             let _ = tell.send(start.carry_out(ready).await);
         });
         drop(coming);
-        told.await
-            .unwrap_or_else(|_| Err(Error::new("the supervisor made a mistake while it started a container")))
+        told.await.unwrap_or_else(|_| {
+            Err(Error::new(
+                "the supervisor panicked while it started a container; this is a bug in itest, please report it",
+            ))
+        })
     }
 
     /// Removes everything that this supervisor has on the engine. Whether nothing stays is the answer.

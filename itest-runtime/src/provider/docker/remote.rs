@@ -5,12 +5,10 @@ use url::Url;
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::os;
+use crate::wire::BEHIND;
 
 /// Where engines listen unless the address says otherwise.
 const USUAL_SOCKET: &str = "/var/run/docker.sock";
-
-/// The variable that tells a supervisor which engine is behind its tunnel.
-pub(crate) const BEHIND: &str = "ITEST_ENGINE_BEHIND_SSH";
 
 /// The address of an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,10 +9,10 @@ use super::kept::Kept;
 use super::user::ServerUser;
 use crate::diagnosis::machine::FREE_SPACE;
 use crate::error::{Context, Error, Result};
+use crate::estate::Roots;
 use crate::os::{self, Signal};
 use crate::provider::recipe::{Place, Prepare};
 use crate::spec::FingerprintBuilder;
-use crate::supervisor::Roots;
 
 /// Fills the data folder, with what an earlier server left if there is any; answers with the kept copy that it came from, if
 /// it came from one.

@@ -24,12 +24,12 @@ use super::harvest;
 use super::owner::PROJECT;
 use super::ports::all_published;
 use crate::error::{Context, Error, Result};
+use crate::estate::Roots;
 use crate::os::ProcessId;
 use crate::provider::Progress;
 use crate::provider::log::Log;
 use crate::provider::recipe::{ComposePlace, ComposeRecipe, ContainerPlace};
 use crate::spec::FingerprintBuilder;
-use crate::supervisor::Roots;
 use file::Terms;
 use tool::{Call, Tool};
 

@@ -13,10 +13,9 @@ pub use slices::{ContainerGrant, ContainerSlices};
 use serde::{Deserialize, Serialize};
 
 use self::wait::Wait;
-use super::driver::OWN_CODE;
-use super::{Placement, Service, TestContext};
 use crate::error::{Error, Result};
 use crate::provider::{ContainerLaunch, DockerRecipe, Endpoint, Recipe};
+use crate::service::{Placement, Service, TestContext};
 use crate::spec::Provider;
 
 /// A container of this image and tag, shared by all tests that say the same of it.
@@ -177,7 +176,7 @@ impl ContainerServer {
 
 impl Service for Container {
     const NAME: &'static str = "container";
-    const CODE: &'static str = OWN_CODE;
+    const CODE: &'static str = crate::wire::BUILD;
     type ServerSpec = ContainerServer;
     type SliceSpec = ();
     type Grant = ContainerGrant;

@@ -8,30 +8,30 @@ use std::path::{Path, PathBuf};
 
 use tokio::task::JoinHandle;
 
+use super::outside::remove_segment;
 use super::roots;
 use super::state::State;
 use crate::home::Home;
 use crate::os::{self, Signal};
-use crate::provider::remove_segment;
 
 /// What the dead have left, out of everybody's way: removing a million files takes longer than a start may.
 #[derive(Debug, Default)]
-pub(super) struct Leavings {
+pub(crate) struct Leavings {
     folders: Vec<PathBuf>,
     /// Whether one of the dead had something on the container engine, which has to be asked for it.
-    pub(super) containers: bool,
+    pub(crate) containers: bool,
 }
 
 impl Leavings {
     /// Clears `home`, whose lock the caller holds.
-    pub(super) fn of(home: &Home) -> Self {
+    pub(crate) fn of(home: &Home) -> Self {
         let mut leavings = Self::default();
         leavings.clear(home);
         leavings
     }
 
     /// Clears every neighbour whose lock nobody holds, and removes all that was found, and all that has no owner.
-    pub(super) fn remove(mut self, home: &Home) -> Self {
+    pub(crate) fn remove(mut self, home: &Home) -> Self {
         for neighbour in home.neighbours() {
             if let Ok(Some(lock)) = neighbour.try_lock() {
                 self.clear(&neighbour);
@@ -78,20 +78,20 @@ impl Leavings {
 }
 
 /// Does what may take long beside all else, with the supervisor's log.
-pub(super) fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+pub(crate) fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     let log = tracing::dispatcher::get_default(Clone::clone);
     tokio::task::spawn_blocking(move || tracing::dispatcher::with_default(&log, work))
 }
 
 /// Removes a root, and what servers that were killed have left elsewhere.
-pub(super) fn remove_root(root: &Path) {
+pub(crate) fn remove_root(root: &Path) {
     for server in fs::read_dir(root).into_iter().flatten().flatten() {
         remove_segment(&server.path());
     }
     remove(root);
 }
 
-pub(super) fn remove(path: &Path) {
+pub(crate) fn remove(path: &Path) {
     let removed = match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),

@@ -8,8 +8,9 @@ use tokio::sync::OnceCell;
 
 use super::Container;
 use crate::error::{Error, Result};
-use crate::inject::{Inject, Lease};
+use crate::inject::Inject;
 use crate::provider::{ContainerPlace, Control, ExecOutput, authority};
+use crate::service::Lease;
 
 /// A running container: where it is, and what it can be made to do.
 ///

@@ -58,7 +58,7 @@ ITEST_SWEEP=$run exec "$program" --exact "$test" --nocapture --include-ignored
 "#;
 
 #[derive(Debug)]
-pub(super) struct Janitor {
+pub(crate) struct Janitor {
     pipe: ChildStdin,
     token: String,
     /// Held so that the child isn't mistaken for somebody else's.
@@ -74,19 +74,15 @@ const INHERITED: &[&str] = &[
     "SSH_AUTH_SOCK",
     "DOCKER_HOST",
     #[cfg(feature = "docker")]
-    crate::provider::docker::BEHIND,
+    crate::wire::BEHIND,
     "DOCKER_TLS_VERIFY",
     "DOCKER_CERT_PATH",
     "DOCKER_CONFIG",
 ];
 
-/// The variable that makes a test binary sweep: the run whose containers are to go.
-#[cfg(feature = "docker")]
-pub(super) const SWEEP: &str = "ITEST_SWEEP";
-
 impl Janitor {
     /// `test` is a test of this program's, under the name by which a harness knows it.
-    pub(super) fn start(home: &Home, mut lock: File, test: &str) -> Result<Self> {
+    pub(crate) fn start(home: &Home, mut lock: File, test: &str) -> Result<Self> {
         let token = random_hex(8);
         let claimed = lock.set_len(0).and_then(|()| lock.write_all(token.as_bytes()));
         claimed.context(|| format!("failed to write to {}", home.lock_path().display()))?;
@@ -127,26 +123,26 @@ impl Janitor {
     }
 
     /// What it knows this supervisor's own by.
-    pub(super) fn token(&self) -> &str {
+    pub(crate) fn token(&self) -> &str {
         &self.token
     }
 
     /// A standard input for a child that nothing may be taken away from: the janitor comes when it has ended, too.
-    pub(super) fn wait_for(&self) -> Result<Stdio> {
+    pub(crate) fn wait_for(&self) -> Result<Stdio> {
         let pipe = self.pipe.as_fd().try_clone_to_owned();
         pipe.map(Stdio::from)
             .context(|| "failed to duplicate the janitor's pipe")
     }
 
     /// Has a folder removed at the end.
-    pub(super) fn remove(&mut self, folder: &Path) -> Result<()> {
+    pub(crate) fn remove(&mut self, folder: &Path) -> Result<()> {
         let folder = folder.to_str().filter(|folder| !folder.contains('\n'));
         let folder = folder.ok_or_else(|| Error::new("a data folder's path is not plain text"))?;
         self.tell(&format!("dir {folder}\n"))
     }
 
     /// Replaces the list of servers to kill at the end; does nothing where the kernel kills them.
-    pub(super) fn end(&mut self, servers: &[ProcessId]) -> Result<()> {
+    pub(crate) fn end(&mut self, servers: &[ProcessId]) -> Result<()> {
         if os::HAS_PARENT_DEATH_SIGNAL {
             return Ok(());
         }
@@ -156,7 +152,7 @@ impl Janitor {
 
     /// Has this run's containers removed at the end, or none.
     #[cfg(feature = "docker")]
-    pub(super) fn sweep(&mut self, run: Option<&str>) -> Result<()> {
+    pub(crate) fn sweep(&mut self, run: Option<&str>) -> Result<()> {
         match run {
             Some(run) => self.tell(&format!("containers {run}\n")),
             None => self.tell("containers\n"),

@@ -13,10 +13,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::driver::OWN_CODE;
-use super::{Placement, Service, TestContext};
 use crate::error::{Context, Error, Result};
 use crate::provider::{ComposeRecipe, Endpoint, Recipe};
+use crate::service::{Placement, Service, TestContext};
 use crate::spec::{Fingerprint, FingerprintBuilder, Provider};
 
 /// The containers of this compose file, whose path is relative to the package.
@@ -102,7 +101,7 @@ pub struct ComposeServer {
 
 impl Service for Compose {
     const NAME: &'static str = "compose";
-    const CODE: &'static str = OWN_CODE;
+    const CODE: &'static str = crate::wire::BUILD;
     /// It builds images, mounts folders and reads further files: none of it is seen from outside.
     const ONCE_PER_RUN: bool = true;
     type ServerSpec = ComposeServer;

@@ -41,7 +41,7 @@ struct Inner {
 }
 
 impl Roots {
-    pub(super) fn new(key: &str, janitor: Janitor, state: StateFile) -> Self {
+    pub(crate) fn new(key: &str, janitor: Janitor, state: StateFile) -> Self {
         Self {
             key: key.to_owned(),
             inner: Arc::new(Mutex::new(Inner {
@@ -127,7 +127,7 @@ impl Roots {
 
     /// Nothing of ours is on the container engine any more.
     #[cfg(feature = "docker")]
-    pub(super) fn no_containers(&self) {
+    pub(crate) fn no_containers(&self) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.state.change(|state| state.containers.clear());
         inner.tell_of_containers(None);
@@ -257,13 +257,13 @@ fn is_one(path: &Path) -> bool {
 }
 
 /// Whether a root is there, and its owner is gone: for those who hold the lock of its home.
-pub(super) fn is_left(path: &Path) -> bool {
+pub(crate) fn is_left(path: &Path) -> bool {
     is_one(path) && !is_held(path)
 }
 
 /// Gives what a dead supervisor left another name, so that its own is free, and tells where it is now. Should this process
 /// die before it is removed, it is known as an orphan.
-pub(super) fn put_aside(root: &Path) -> PathBuf {
+pub(crate) fn put_aside(root: &Path) -> PathBuf {
     let aside = root.with_file_name(name(&random_hex(6)));
     match fs::rename(root, &aside) {
         Ok(()) => aside,
@@ -272,7 +272,7 @@ pub(super) fn put_aside(root: &Path) -> PathBuf {
 }
 
 /// Where roots lie unless a person said otherwise.
-pub(super) fn usual(key: &str) -> Vec<PathBuf> {
+pub(crate) fn usual(key: &str) -> Vec<PathBuf> {
     [PathBuf::from(MEMORY), os::temporary_folder()]
         .iter()
         .map(|folder| folder.join(name(key)))
@@ -281,7 +281,7 @@ pub(super) fn usual(key: &str) -> Vec<PathBuf> {
 }
 
 /// Removes the roots in the usual places whose owners are dead, wherever those had their homes.
-pub(super) fn remove_all_orphans() {
+pub(crate) fn remove_all_orphans() {
     for folder in [PathBuf::from(MEMORY), os::temporary_folder()] {
         remove_orphans(&folder);
     }

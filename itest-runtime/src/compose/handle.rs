@@ -1,10 +1,11 @@
 //! What a test receives of a compose file.
 
 use super::{Compose, ComposeGrant};
+use crate::container::ContainerHandle;
 use crate::error::{Error, Result};
-use crate::inject::{Inject, Lease};
+use crate::inject::Inject;
 use crate::provider::ContainerPlace;
-use crate::service::container::ContainerHandle;
+use crate::service::Lease;
 
 /// Running containers, by the names that the compose file gives its services.
 ///

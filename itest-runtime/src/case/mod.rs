@@ -1,5 +1,7 @@
 //! What the attribute says about one test, as a static that the macro writes.
 
+mod place;
+
 use std::time::Duration;
 
 use crate::service::Driver;

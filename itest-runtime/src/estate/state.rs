@@ -12,19 +12,19 @@ use crate::home::{Home, Identity};
 use crate::os::{self, ProcessId};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct State {
-    pub(super) supervisor: ProcessId,
-    pub(super) boot: String,
+pub(crate) struct State {
+    pub(crate) supervisor: ProcessId,
+    pub(crate) boot: String,
     /// Folders that hold the servers' data.
-    pub(super) roots: Vec<PathBuf>,
-    pub(super) servers: Vec<ProcessId>,
+    pub(crate) roots: Vec<PathBuf>,
+    pub(crate) servers: Vec<ProcessId>,
     /// What it has started on the container engine. Labels tell more; that there is something to look for is told here.
-    pub(super) containers: Vec<String>,
+    pub(crate) containers: Vec<String>,
 }
 
 impl State {
     /// Reads a state file; none if there is none.
-    pub(super) fn read(path: &Path) -> Result<Option<Self>> {
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
         let text = match fs::read(path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -37,14 +37,14 @@ impl State {
 }
 
 #[derive(Debug)]
-pub(super) struct StateFile {
+pub(crate) struct StateFile {
     home: Home,
     folder: Option<Identity>,
     state: State,
 }
 
 impl StateFile {
-    pub(super) fn new(home: &Home) -> Self {
+    pub(crate) fn new(home: &Home) -> Self {
         let state = State {
             supervisor: ProcessId::own(),
             boot: os::boot_id(),
@@ -61,7 +61,7 @@ impl StateFile {
         file
     }
 
-    pub(super) fn change<T>(&mut self, change: impl FnOnce(&mut State) -> T) -> T {
+    pub(crate) fn change<T>(&mut self, change: impl FnOnce(&mut State) -> T) -> T {
         let changed = change(&mut self.state);
         self.write();
         changed

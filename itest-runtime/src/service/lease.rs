@@ -1,0 +1,79 @@
+//! A lease, as the test that holds it sees it.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use super::{Placement, Service, TestContext};
+
+/// One test's right to one slice.
+pub struct Lease<S: Service>(Arc<LeaseInner<S>>);
+
+struct LeaseInner<S: Service> {
+    label: String,
+    service: S,
+    test: TestContext,
+    grant: S::Grant,
+    /// What the values injected into one test share.
+    session: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+impl<S: Service> Lease<S> {
+    pub(crate) fn new(label: String, service: S, test: TestContext, grant: S::Grant) -> Self {
+        Self(Arc::new(LeaseInner {
+            label,
+            service,
+            test,
+            grant,
+            session: OnceLock::new(),
+        }))
+    }
+
+    /// What the test calls the service: the instance's name, or the service's.
+    pub fn label(&self) -> &str {
+        &self.0.label
+    }
+
+    /// The builder, as the test wrote it.
+    pub fn service(&self) -> &S {
+        &self.0.service
+    }
+
+    /// Where the test stands.
+    pub fn test(&self) -> &TestContext {
+        &self.0.test
+    }
+
+    /// What the supervisor granted.
+    pub fn grant(&self) -> &S::Grant {
+        &self.0.grant
+    }
+
+    /// What the values injected into this test share, such as a pool: made when it is first asked for.
+    ///
+    /// # Panics
+    /// When a service asks for two types of it.
+    pub fn session<T: Default + Send + Sync + 'static>(&self) -> &T {
+        let session = self.0.session.get_or_init(|| Box::new(T::default()));
+        session.downcast_ref().expect("a service has one type of session")
+    }
+
+    /// Where the server was asked to run.
+    pub fn placement(&self) -> &Placement {
+        self.0.service.placement()
+    }
+}
+
+impl<S: Service> Clone for Lease<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<S: Service> fmt::Debug for Lease<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("label", &self.0.label)
+            .finish_non_exhaustive()
+    }
+}
