@@ -124,7 +124,8 @@
 //!
 //! ## Types of your own
 //!
-//! Implement [`Inject`] for what your tests would otherwise make in their first lines:
+//! Implement [`Inject`] for what your tests would otherwise make in their first lines. (For a type that isn't yours, `Inject` says
+//! [how](Inject#types-of-other-crates).)
 //!
 //! ```
 //! use itest::service::Postgres;
@@ -390,11 +391,7 @@
 //!     /// As a process of this machine, and in a container.
 //!     fn recipe(megabytes: &u32) -> Recipe {
 //!         let megabytes = *megabytes;
-//!         let program = Program {
-//!             name: "memcached".into(),
-//!             install: "install it: `apt-get install memcached`".into(),
-//!             ..Program::default()
-//!         };
+//!         let program = Program::new("memcached").install("install it: `apt-get install memcached`");
 //!         Recipe::listening(program, "memcached:1.6", 11211, move |at| {
 //!             let words = format!("-l {} -p {} -m {megabytes}", at.host, at.port);
 //!             words.split(' ').map(str::to_owned).collect()

@@ -61,11 +61,8 @@ impl Service for Memcached {
 
     fn recipe(megabytes: &u32) -> Recipe {
         let megabytes = *megabytes;
-        let program = Program {
-            name: "memcached".to_owned(),
-            install: "install it: `apt-get install memcached`, `brew install memcached`".to_owned(),
-            ..Program::default()
-        };
+        let program =
+            Program::new("memcached").install("install it: `apt-get install memcached`, `brew install memcached`");
         Recipe::listening(program, "memcached:1.6", 11211, move |at| {
             let words = format!(
                 "--listen={} --port={} --udp-port=0 --memory-limit={megabytes}",

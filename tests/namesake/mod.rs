@@ -38,11 +38,7 @@ impl Service for Namesake {
     }
 
     fn recipe((): &()) -> Recipe {
-        let program = Program {
-            name: "memcached".to_owned(),
-            install: "install it: `apt-get install memcached`".to_owned(),
-            ..Program::default()
-        };
+        let program = Program::new("memcached").install("install it: `apt-get install memcached`");
         Recipe::listening(program, "memcached:1.6", 11211, |at| {
             [format!("--listen={}", at.host), format!("--port={}", at.port)].into()
         })

@@ -42,12 +42,8 @@ async fn fill(db: PgPool) -> sqlx::Result<()> {
 impl Workbench {
     /// `url` is a superuser's.
     pub(crate) async fn new(url: &str, pg_dump: PathBuf) -> Result<Self> {
-        let context = TestContext {
-            test: "recycling".to_owned(),
-            package_dir: env!("CARGO_MANIFEST_DIR").into(),
-            source_file: file!().into(),
-            binary: FingerprintBuilder::new("recycling").finish(),
-        };
+        let binary = FingerprintBuilder::new("recycling").finish();
+        let context = TestContext::new("recycling", env!("CARGO_MANIFEST_DIR"), file!(), binary);
         let service = postgres().setup(fill);
         let (server, spec) = service.specs(&context)?;
         let slices = Postgres::connect(&server, &Endpoint::external(url, "0badcafe")?).await?;
@@ -83,10 +79,7 @@ impl Workbench {
         }
         let slice = self.slice.as_mut().context("it was put there")?;
         self.leases += 1;
-        let name = LeaseName {
-            test: "a random program".to_owned(),
-            unique: format!("0badcafe-{}", self.leases),
-        };
+        let name = LeaseName::new("a random program", format!("0badcafe-{}", self.leases));
         let grant = self.slices.grant(slice, &self.spec, &name).await?;
         Ok(Postgres::url(&grant)?.parse()?)
     }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use itest::provider::{Endpoint, Recipe};
-use itest::service::{LeaseName, Placement, PoolSpec, Recycled, Service, Sharing, Slices, TestContext, Used};
+use itest::service::{LeaseName, Placement, PoolSpec, Recycled, Service, Slices, TestContext, Used};
 use itest::spec::{Fingerprint, FingerprintBuilder};
 use itest::{Inject, Lease, Result};
 
@@ -89,12 +89,8 @@ impl Slices<Shelf> for Books {
     type Slice = u64;
 
     fn pool(&self, board: &Option<String>) -> Result<PoolSpec> {
-        Ok(PoolSpec {
-            name: board.clone().unwrap_or_default(),
-            template: board.as_deref().map(fingerprint),
-            source: board.as_deref().and_then(kind),
-            sharing: Sharing::Exclusive,
-        })
+        let pool = PoolSpec::exclusive(board.clone().unwrap_or_default());
+        Ok(pool.template(board.as_deref().map(fingerprint), board.as_deref().and_then(kind)))
     }
 
     async fn make(&self, _: &Option<String>) -> Result<u64> {

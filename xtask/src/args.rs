@@ -8,6 +8,7 @@ usage:
   cargo xtask test [-- ARGS]     run all tests, under nextest and under cargo test; ARGS go to both
   cargo xtask bench [ARGS]       measure what isolation costs; `cargo xtask bench --help` tells more
   cargo xtask prove [ARGS]       run many random programs on recycled databases; `cargo xtask prove --help` tells more
+  cargo xtask surface [--update] compare what the crates let others use with docs/public-items.txt, or write that anew
   cargo xtask images [--fresh]   make container images of the servers from Debian's packages, without a registry
   cargo xtask ci [--keep-going]  run what CI runs; stop at the first failure unless told otherwise
 
@@ -16,6 +17,8 @@ A server's programs are looked for in PATH and the usual places, or where ITEST_
 ITEST_MEMCACHED_BIN say. images needs a Docker engine that runs, and sees to mmdebstrap; it keeps images that are
 there and still made of the same things, unless told otherwise.";
 
+use crate::surface::Differing;
+
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Task {
     Help,
@@ -23,6 +26,7 @@ pub(crate) enum Task {
     Test { extra: Vec<String> },
     Bench { args: Vec<String> },
     Prove { args: Vec<String> },
+    Surface(Differing),
     Images(Make),
     Ci(AfterFailure),
 }
@@ -70,10 +74,11 @@ pub(crate) fn parse(args: &[String]) -> Result<Task, String> {
         "test" => check_none("test", own).map(|()| Task::Test {
             extra: extra.unwrap_or_default(),
         }),
+        "surface" => parse_surface(rest).map(Task::Surface),
         "images" => parse_images(rest).map(Task::Images),
         "ci" => parse_ci(rest).map(Task::Ci),
         other => Err(format!(
-            "unknown subcommand `{other}`; the subcommands are `demo`, `test`, `bench`, `prove`, `images` and `ci`"
+            "unknown subcommand `{other}`; the subcommands are `demo`, `test`, `bench`, `prove`, `surface`, `images` and `ci`"
         )),
     }
 }
@@ -97,6 +102,13 @@ fn parse_images(args: &[String]) -> Result<Make, String> {
     Ok(match parse_flag("images", "--fresh", args)? {
         Flag::Given => Make::Anew,
         Flag::NotGiven => Make::Missing,
+    })
+}
+
+fn parse_surface(args: &[String]) -> Result<Differing, String> {
+    Ok(match parse_flag("surface", "--update", args)? {
+        Flag::Given => Differing::Update,
+        Flag::NotGiven => Differing::Fail,
     })
 }
 
@@ -169,7 +181,10 @@ mod tests {
         for (line, parts) in [
             (
                 "tset",
-                ["`tset`", "`demo`, `test`, `bench`, `prove`, `images` and `ci`"],
+                [
+                    "`tset`",
+                    "`demo`, `test`, `bench`, `prove`, `surface`, `images` and `ci`",
+                ],
             ),
             ("test orders", ["`orders` of `test`", "cargo xtask test -- orders"]),
             ("ci --keepgoing", ["`--keepgoing` of `ci`", "`--keep-going`"]),

@@ -36,6 +36,10 @@ fn steps(containers: &Containers) -> Result<Vec<Step>> {
             "rustdoc",
             Line::cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
         ),
+        step(
+            "public items",
+            Line::cargo(["xtask", "surface"]).env("RUSTDOCFLAGS", "-D warnings"),
+        ),
         Step::new("cargo-deny", deny()),
     ];
     for (package, manifest) in [

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `bench`, `prove`, `images` and `ci`.
+//! The project's own commands: `cargo xtask demo`, `test`, `bench`, `prove`, `surface`, `images` and `ci`.
 //!
 //! A fresh clone needs nothing else: what the tests need of this machine is looked for, installed where that can be
 //! done without asking, and told otherwise.
@@ -16,6 +16,7 @@ mod look;
 mod need;
 mod prove;
 mod steps;
+mod surface;
 mod test;
 mod version;
 
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Task::Test { extra } => test::run(&extra),
         Task::Bench { args } => bench::run(&args),
         Task::Prove { args } => prove::run(&args),
+        Task::Surface(differing) => surface::run(differing),
         Task::Images(Make::Missing) => images::ensure(),
         Task::Images(Make::Anew) => images::create(),
         Task::Ci(after_failure) => ci::run(after_failure),

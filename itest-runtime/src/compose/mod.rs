@@ -99,6 +99,8 @@ pub struct ComposeServer {
     content: Fingerprint,
 }
 
+// In no error about a type that is not a service: the compiler would list those that are in an order of its own.
+#[diagnostic::do_not_recommend]
 impl Service for Compose {
     const NAME: &'static str = "compose";
     const CODE: &'static str = crate::wire::BUILD;

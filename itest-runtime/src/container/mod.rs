@@ -174,6 +174,8 @@ impl ContainerServer {
     }
 }
 
+// In no error about a type that is not a service: the compiler would list those that are in an order of its own.
+#[diagnostic::do_not_recommend]
 impl Service for Container {
     const NAME: &'static str = "container";
     const CODE: &'static str = crate::wire::BUILD;

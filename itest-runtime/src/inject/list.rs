@@ -224,12 +224,14 @@ pub struct Here<Via>(std::marker::PhantomData<Via>);
 #[derive(Debug)]
 pub struct There<I>(std::marker::PhantomData<I>);
 
+#[diagnostic::do_not_recommend]
 impl<T: Inject<Via, Service = S>, Via: 'static, S: Service, R> Makes<T, Here<Via>> for (&Lease<S>, R) {
     async fn make(&self, parameter: &str) -> Result<Injected<T>> {
         Injected::make(self.0, parameter).await
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T, S: Service, R: Makes<T, I>, I> Makes<T, There<I>> for (&Lease<S>, R) {
     async fn make(&self, parameter: &str) -> Result<Injected<T>> {
         self.1.make(parameter).await

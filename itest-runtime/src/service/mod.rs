@@ -260,6 +260,7 @@ pub trait Slices<S: Service>: Send + Sync + 'static {
 
 /// Where the slices of a spec live.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PoolSpec {
     /// The pool's name.
     pub name: String,
@@ -282,10 +283,24 @@ impl PoolSpec {
             sharing: Sharing::Exclusive,
         }
     }
+
+    /// Slices that start from this template, made of that source.
+    pub fn template(mut self, template: Option<Fingerprint>, source: Option<Fingerprint>) -> Self {
+        self.template = template;
+        self.source = source;
+        self
+    }
+
+    /// One slice for everyone, at the same time.
+    pub fn shared(mut self) -> Self {
+        self.sharing = Sharing::Everyone;
+        self
+    }
 }
 
 /// A template that an earlier supervisor left.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct KeptTemplate {
     /// As in [`PoolSpec::template`].
     pub template: Fingerprint,
@@ -293,6 +308,17 @@ pub struct KeptTemplate {
     pub source: Option<Fingerprint>,
     /// When it was built.
     pub built: SystemTime,
+}
+
+impl KeptTemplate {
+    /// A template that was built at that time.
+    pub fn new(template: Fingerprint, source: Option<Fingerprint>, built: SystemTime) -> Self {
+        Self {
+            template,
+            source,
+            built,
+        }
+    }
 }
 
 /// How many leases a slice serves at a time.
@@ -315,6 +341,7 @@ pub enum Recycled {
 
 /// Who holds a lease, for names on the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LeaseName {
     /// The test.
     pub test: String,
@@ -323,12 +350,20 @@ pub struct LeaseName {
 }
 
 impl LeaseName {
+    /// What the supervisor makes; by hand for trying a service's slices without one.
+    pub fn new(test: impl Into<String>, unique: impl Into<String>) -> Self {
+        Self {
+            test: test.into(),
+            unique: unique.into(),
+        }
+    }
+
     /// A name for what this lease makes where names are all that keeps tests apart: a prefix for topics, queues, buckets, indices.
     /// No other lease has it, on any machine. Lower-case letters, digits and hyphens, about 20 of them.
     ///
     /// ```
     /// # use itest::service::LeaseName;
-    /// let lease = LeaseName { test: "orders::are_sent".to_owned(), unique: "410c3068-38".to_owned() };
+    /// let lease = LeaseName::new("orders::are_sent", "410c3068-38");
     /// assert_eq!(lease.namespace(), "itest-410c3068-38");
     /// ```
     pub fn namespace(&self) -> String {
@@ -356,6 +391,7 @@ pub struct Placement {
 
 /// Where a test stands: what relative paths are relative to, and what its code is made of.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct TestContext {
     /// The test's full name.
     pub test: String,
@@ -365,4 +401,21 @@ pub struct TestContext {
     pub source_file: PathBuf,
     /// A fingerprint of the test binary: what user code in a template is known by.
     pub binary: Fingerprint,
+}
+
+impl TestContext {
+    /// What the runtime makes of each test; by hand for trying a service without one.
+    pub fn new(
+        test: impl Into<String>,
+        package_dir: impl Into<PathBuf>,
+        source_file: impl Into<PathBuf>,
+        binary: Fingerprint,
+    ) -> Self {
+        Self {
+            test: test.into(),
+            package_dir: package_dir.into(),
+            source_file: source_file.into(),
+            binary,
+        }
+    }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Which provider a person asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Provider {
     /// External where a URL is set; else a container if that can be had; else a process of this machine.
     #[default]

@@ -214,6 +214,8 @@ pub struct PgSpec {
     pub(crate) isolation: Isolation,
 }
 
+// In no error about a type that is not a service: the compiler would list those that are in an order of its own.
+#[diagnostic::do_not_recommend]
 impl Service for Postgres {
     const NAME: &'static str = "postgres";
     const CODE: &'static str = CODE;

@@ -69,11 +69,10 @@ const PORT: u16 = 5432;
 
 pub(super) fn docker(server: &PgServer) -> DockerRecipe {
     let (settings, env) = (server.settings.clone(), server.env.clone());
-    DockerRecipe {
-        image: server.image.clone(),
-        launch: Box::new(move |password| launch_container(password, &settings, &env)),
-        ..DockerRecipe::new(format!("{IMAGE}:{}", server.version.as_deref().unwrap_or(TAG)), PORT)
-    }
+    let image = format!("{IMAGE}:{}", server.version.as_deref().unwrap_or(TAG));
+    DockerRecipe::new(image, PORT)
+        .image(server.image.clone())
+        .launch(move |password| launch_container(password, &settings, &env))
 }
 
 /// By the official image's contract, which the images of most extensions keep, too.
@@ -81,10 +80,9 @@ fn launch_container(password: &str, settings: &[String], env: &[String]) -> Cont
     let own = SETTINGS.iter().copied().chain(implied(settings));
     let own = own.map(|(name, value)| format!("{name}={value}"));
     let asked = settings.iter().map(|setting| plain(setting));
-    let args = std::iter::once("postgres".to_owned())
-        .chain(own.chain(asked).flat_map(|setting| ["-c".to_owned(), setting]))
-        .collect();
-    let mut all = vec![
+    let args =
+        std::iter::once("postgres".to_owned()).chain(own.chain(asked).flat_map(|setting| ["-c".to_owned(), setting]));
+    let env_of_ours = [
         ("POSTGRES_PASSWORD".to_owned(), password.to_owned()),
         // Takes SCRAM as well; SCRAM's 4096 rounds for each of our own connections would cost a debug build 61 ms.
         ("POSTGRES_HOST_AUTH_METHOD".to_owned(), "md5".to_owned()),
@@ -93,12 +91,7 @@ fn launch_container(password: &str, settings: &[String], env: &[String]) -> Cont
             "--encoding=UTF8 --locale=C.UTF-8 --no-sync --wal-segsize=1 --auth-host=md5".to_owned(),
         ),
     ];
-    all.extend(variables(env));
-    ContainerLaunch {
-        args,
-        env: all,
-        ..ContainerLaunch::default()
-    }
+    ContainerLaunch::new(args).env(env_of_ours).env(variables(env))
 }
 
 /// # Errors
@@ -133,37 +126,31 @@ fn plain(setting: &str) -> String {
 
 pub(super) fn native(server: &PgServer) -> NativeRecipe {
     let (settings, env) = (server.settings.clone(), server.env.clone());
-    NativeRecipe {
-        program: Program {
-            name: "postgres".to_owned(),
-            folders: [
-                "/usr/lib/postgresql/*/bin",
-                "/usr/pgsql-*/bin",
-                "/opt/homebrew/opt/postgresql@*/bin",
-                "/usr/local/opt/postgresql@*/bin",
-                "/Applications/Postgres.app/Contents/Versions/*/bin",
-                "/usr/libexec/postgresql*",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
-            version: server.version.clone(),
-            at_least: FIRST,
-            install: "install it: `apt-get install postgresql`, `brew install postgresql@17`, `dnf install postgresql-server`"
-                .to_owned(),
-        },
-        prepare: Some(Prepare {
-            program: "initdb".to_owned(),
-            bytes: 32 << 20,
-            // Not every system has C.UTF-8; plain C sorts the same, but knows no letters beyond ASCII.
-            tries: Box::new(|data| ["C.UTF-8", "C"].map(|locale| initdb_args(data, locale)).to_vec()),
-        }),
-        launch: Box::new(move |place| launch(place, &settings, &env)),
-        refuses_root: true,
-        death_signal: DeathSignal::Quit,
-        keep_signal: Some(DeathSignal::Int),
+    let program = Program::new("postgres")
+        .folders([
+            "/usr/lib/postgresql/*/bin",
+            "/usr/pgsql-*/bin",
+            "/opt/homebrew/opt/postgresql@*/bin",
+            "/usr/local/opt/postgresql@*/bin",
+            "/Applications/Postgres.app/Contents/Versions/*/bin",
+            "/usr/libexec/postgresql*",
+        ])
+        .version(server.version.clone())
+        .at_least(FIRST)
+        .install(
+            "install it: `apt-get install postgresql`, `brew install postgresql@17`, `dnf install postgresql-server`",
+        );
+    // Not every system has C.UTF-8; plain C sorts the same, but knows no letters beyond ASCII.
+    let initdb = Prepare::new("initdb", 32 << 20, |data| {
+        ["C.UTF-8", "C"].map(|locale| initdb_args(data, locale)).to_vec()
+    });
+    NativeRecipe::new(program, move |place| launch(place, &settings, &env))
+        .prepare(initdb)
+        .refuses_root()
+        .death_signal(DeathSignal::Quit)
+        .keep_signal(DeathSignal::Int)
         // In line 7 of its lock file, after the segment's key; an orderly end removes both.
-        segment: Some(SegmentFile::new("postmaster.pid", 7, 2)),
-    }
+        .segment(SegmentFile::new("postmaster.pid", 7, 2))
 }
 
 fn initdb_args(data: &Path, locale: &str) -> Vec<String> {
@@ -215,18 +202,17 @@ fn launch(place: &Place, settings: &[String], env: &[String]) -> Launch {
     // The socket's folder is the server's user's alone; over TCP the superuser can't log in at all.
     let hba =
         format!("local all all trust\nhost all postgres 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 {method}\n");
-    Launch {
-        args: vec![
-            "-D".to_owned(),
-            place.data.display().to_string(),
-            "-c".to_owned(),
-            format!("config_file={dir}/postgresql.conf"),
-            "-c".to_owned(),
-            format!("hba_file={dir}/pg_hba.conf"),
-        ],
-        env: variables(env),
-        files: vec![("postgresql.conf".to_owned(), conf), ("pg_hba.conf".to_owned(), hba)],
-    }
+    Launch::new([
+        "-D".to_owned(),
+        place.data.display().to_string(),
+        "-c".to_owned(),
+        format!("config_file={dir}/postgresql.conf"),
+        "-c".to_owned(),
+        format!("hba_file={dir}/pg_hba.conf"),
+    ])
+    .env(variables(env))
+    .file("postgresql.conf", conf)
+    .file("pg_hba.conf", hba)
 }
 
 /// A list of one folder, whatever its name, as a text in a configuration file.

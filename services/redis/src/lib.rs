@@ -137,6 +137,8 @@ impl std::fmt::Debug for RedisGrant {
     }
 }
 
+// In no error about a type that is not a service: the compiler would list those that are in an order of its own.
+#[diagnostic::do_not_recommend]
 impl Service for Redis {
     const NAME: &'static str = "redis";
     const CODE: &'static str = CODE;

@@ -32,28 +32,17 @@ const DATABASES: u32 = 1024;
 
 pub(super) fn native(server: &RedisServer) -> NativeRecipe {
     let settings = server.settings.clone();
-    NativeRecipe {
-        program: Program {
-            name: "redis-server".to_owned(),
-            folders: [
-                "/usr/bin",
-                "/usr/local/bin",
-                "/opt/homebrew/bin",
-                "/opt/homebrew/opt/redis@*/bin",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
-            version: server.version.clone(),
-            at_least: FIRST,
-            install: "install it: `apt-get install redis-server`, `brew install redis`, `dnf install redis`".to_owned(),
-        },
-        prepare: None,
-        launch: Box::new(move |place| launch(place, &settings)),
-        refuses_root: false,
-        death_signal: DeathSignal::Kill,
-        keep_signal: None,
-        segment: None,
-    }
+    let program = Program::new("redis-server")
+        .folders([
+            "/usr/bin",
+            "/usr/local/bin",
+            "/opt/homebrew/bin",
+            "/opt/homebrew/opt/redis@*/bin",
+        ])
+        .version(server.version.clone())
+        .at_least(FIRST)
+        .install("install it: `apt-get install redis-server`, `brew install redis`, `dnf install redis`");
+    NativeRecipe::new(program, move |place| launch(place, &settings)).death_signal(DeathSignal::Kill)
 }
 
 /// The official image's, where nothing else is asked for.
@@ -66,21 +55,16 @@ const CONTAINER_CONF: &str = "/usr/local/etc/itest-redis.conf";
 
 pub(super) fn docker(server: &RedisServer) -> DockerRecipe {
     let settings = server.settings.clone();
-    DockerRecipe {
-        image: server.image.clone(),
-        launch: Box::new(move |password| launch_container(password, &settings)),
-        ..DockerRecipe::new(format!("{IMAGE}:{}", server.version.as_deref().unwrap_or(TAG)), PORT)
-    }
+    let image = format!("{IMAGE}:{}", server.version.as_deref().unwrap_or(TAG));
+    DockerRecipe::new(image, PORT)
+        .image(server.image.clone())
+        .launch(move |password| launch_container(password, &settings))
 }
 
 /// Only the published port leads to it, and that is on the loopback interface.
 fn launch_container(password: &str, settings: &[String]) -> ContainerLaunch {
     let conf = format!("bind * -::*\nport {PORT}\n{}", conf(password, settings));
-    ContainerLaunch {
-        args: vec!["redis-server".to_owned(), CONTAINER_CONF.to_owned()],
-        files: vec![(CONTAINER_CONF.to_owned(), conf)],
-        ..ContainerLaunch::default()
-    }
+    ContainerLaunch::new(["redis-server", CONTAINER_CONF]).file(CONTAINER_CONF, conf)
 }
 
 fn launch(place: &Place, settings: &[String]) -> Launch {
@@ -92,11 +76,7 @@ fn launch(place: &Place, settings: &[String]) -> Launch {
         data = quoted(&place.data.display().to_string()),
         rest = conf(&place.password, settings),
     );
-    Launch {
-        args: vec![format!("{dir}/redis.conf")],
-        env: Vec::new(),
-        files: vec![("redis.conf".to_owned(), conf)],
-    }
+    Launch::new([format!("{dir}/redis.conf")]).file("redis.conf", conf)
 }
 
 /// One argument in a configuration file, whatever is in it.

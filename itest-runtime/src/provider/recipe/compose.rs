@@ -9,6 +9,7 @@ use super::ContainerPlace;
 
 /// How to bring up a compose file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ComposeRecipe {
     /// The file, by its absolute path.
     pub file: PathBuf,
@@ -20,6 +21,7 @@ pub struct ComposeRecipe {
 
 /// Where a compose file's containers can be reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ComposePlace {
     /// The project's name, which no other has.
     pub project: String,

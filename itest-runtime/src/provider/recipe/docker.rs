@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 
 /// How to run a service in a container.
+#[non_exhaustive]
 pub struct DockerRecipe {
     /// The image that the test asks for, such as `postgis/postgis:17-3.5`; a person's setting gives way to it.
     pub image: Option<String>,
@@ -24,6 +25,7 @@ pub struct DockerRecipe {
 
 /// How to start a container.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ContainerLaunch {
     /// What the image runs instead of its own entry point.
     pub entrypoint: Option<String>,
@@ -43,8 +45,49 @@ pub struct ContainerLaunch {
     pub shm_size: Option<u64>,
 }
 
+impl ContainerLaunch {
+    /// With these arguments, instead of the image's own.
+    pub fn new<S: Into<String>>(args: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            args: args.into_iter().map(Into::into).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// With these environment variables.
+    pub fn env(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.env.extend(variables);
+        self
+    }
+
+    /// With this file, which every user in the container can read: its absolute path, and what is in it.
+    pub fn file(mut self, path: impl Into<String>, contents: impl Into<String>) -> Self {
+        self.files.push((path.into(), contents.into()));
+        self
+    }
+
+    /// With this program instead of the image's own entry point.
+    pub fn entrypoint(mut self, program: impl Into<String>) -> Self {
+        self.entrypoint = Some(program.into());
+        self
+    }
+
+    /// With these folders in memory, besides the image's volumes.
+    pub fn tmpfs<S: Into<String>>(mut self, folders: impl IntoIterator<Item = S>) -> Self {
+        self.tmpfs.extend(folders.into_iter().map(Into::into));
+        self
+    }
+
+    /// With a `/dev/shm` of so many bytes.
+    pub fn shm_size(mut self, bytes: u64) -> Self {
+        self.shm_size = Some(bytes);
+        self
+    }
+}
+
 /// Where a container can be reached.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ContainerPlace {
     /// The engine's name of the container.
     pub id: String,
@@ -140,6 +183,24 @@ impl DockerRecipe {
             launch: Box::new(|_| ContainerLaunch::default()),
             may_pause: false,
         }
+    }
+
+    /// The image that the test asks for, if it does.
+    pub fn image(mut self, image: Option<String>) -> Self {
+        self.image = image;
+        self
+    }
+
+    /// Publishes these ports, too.
+    pub fn more_ports(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
+        self.ports.extend(ports);
+        self
+    }
+
+    /// How it is started, given the server's password.
+    pub fn launch(mut self, launch: impl Fn(&str) -> ContainerLaunch + Send + Sync + 'static) -> Self {
+        self.launch = Box::new(launch);
+        self
     }
 }
 

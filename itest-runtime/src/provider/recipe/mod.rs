@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 /// How each provider runs a service.
 #[derive(Default)]
+#[non_exhaustive]
 pub struct Recipe {
     /// As a process of this machine; none if the service can't be run so.
     pub native: Option<NativeRecipe>,
@@ -65,7 +66,7 @@ impl Recipe {
     /// ```
     /// use itest::provider::{Program, Recipe};
     ///
-    /// let program = Program { name: "memcached".to_owned(), ..Program::default() };
+    /// let program = Program::new("memcached");
     /// let recipe = Recipe::listening(program, "memcached:1.6", 11211, |at| {
     ///     vec!["-l".to_owned(), at.host.clone(), "-p".to_owned(), at.port.to_string()]
     /// });
@@ -78,25 +79,13 @@ impl Recipe {
     ) -> Self {
         let args = Arc::new(args);
         let (inside, name) = (args.clone(), program.name.clone());
-        let native = NativeRecipe::new(program, move |place| Launch {
-            args: args(&Listen::natively(place)),
-            ..Launch::default()
+        let native =
+            NativeRecipe::new(program, move |place| Launch::new(args(&Listen::natively(place)))).refuses_root();
+        let docker = DockerRecipe::new(image, port).launch(move |password| {
+            let args = inside(&Listen::inside(port, password));
+            ContainerLaunch::new([name.clone()].into_iter().chain(args))
         });
-        let docker = DockerRecipe {
-            launch: Box::new(move |password| ContainerLaunch {
-                args: [name.clone()]
-                    .into_iter()
-                    .chain(inside(&Listen::inside(port, password)))
-                    .collect(),
-                ..ContainerLaunch::default()
-            }),
-            ..DockerRecipe::new(image, port)
-        };
-        Self::native(NativeRecipe {
-            refuses_root: true,
-            ..native
-        })
-        .or_docker(docker)
+        Self::native(native).or_docker(docker)
     }
 
     /// A container, too.

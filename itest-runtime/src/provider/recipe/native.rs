@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::os::SegmentFile;
 
 /// How to run a service as a process of this machine.
+#[non_exhaustive]
 pub struct NativeRecipe {
     /// Which program, and where it may be.
     pub program: Program,
@@ -35,10 +36,51 @@ impl NativeRecipe {
             segment: None,
         }
     }
+
+    /// Has a data folder made first.
+    pub fn prepare(mut self, prepare: Prepare) -> Self {
+        self.prepare = Some(prepare);
+        self
+    }
+
+    /// Runs it as another user where itest runs as root: the server refuses root, or has no need of it.
+    pub fn refuses_root(mut self) -> Self {
+        self.refuses_root = true;
+        self
+    }
+
+    /// Ends it with this signal.
+    pub fn death_signal(mut self, signal: DeathSignal) -> Self {
+        self.death_signal = signal;
+        self
+    }
+
+    /// Ends it with this signal when its data is to be kept.
+    pub fn keep_signal(mut self, signal: DeathSignal) -> Self {
+        self.keep_signal = Some(signal);
+        self
+    }
+
+    /// Says where the number of its System V shared memory stands.
+    pub fn segment(mut self, file: SegmentFile) -> Self {
+        self.segment = Some(file);
+        self
+    }
 }
 
 /// A program that runs a service.
+///
+/// ```
+/// use itest::provider::Program;
+///
+/// let program = Program::new("redis-server")
+///     .folders(["/opt/homebrew/bin"])
+///     .version(Some("7.2".to_owned()))
+///     .at_least(6)
+///     .install("install it: `apt-get install redis-server`");
+/// ```
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Program {
     /// The program's name. It must tell its version when called with `--version`.
     pub name: String,
@@ -52,10 +94,45 @@ pub struct Program {
     pub install: String,
 }
 
+impl Program {
+    /// A program of this name, in `PATH`, of any version.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Looks into these folders, too.
+    pub fn folders<S: Into<String>>(mut self, folders: impl IntoIterator<Item = S>) -> Self {
+        self.folders.extend(folders.into_iter().map(Into::into));
+        self
+    }
+
+    /// Takes this version alone, if one is given.
+    pub fn version(mut self, version: Option<String>) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// Takes no older major version.
+    pub fn at_least(mut self, major: u32) -> Self {
+        self.at_least = major;
+        self
+    }
+
+    /// What a person who hasn't got it is told.
+    pub fn install(mut self, install: impl Into<String>) -> Self {
+        self.install = install.into();
+        self
+    }
+}
+
 /// The arguments that make a data folder there: the next are tried when the first fail.
 pub type PrepareArgs = Box<dyn Fn(&Path) -> Vec<Vec<String>> + Send + Sync>;
 
 /// Makes a data folder. The result is kept between runs, by the program's version and the arguments.
+#[non_exhaustive]
 pub struct Prepare {
     /// The program's name; it lies next to the server's.
     pub program: String,
@@ -65,8 +142,24 @@ pub struct Prepare {
     pub tries: PrepareArgs,
 }
 
+impl Prepare {
+    /// Has `program` make the folder: with the first arguments that work. It writes `bytes` at least.
+    pub fn new(
+        program: impl Into<String>,
+        bytes: u64,
+        tries: impl Fn(&Path) -> Vec<Vec<String>> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            program: program.into(),
+            bytes,
+            tries: Box::new(tries),
+        }
+    }
+}
+
 /// How to start the server in its place.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Launch {
     /// The program's arguments.
     pub args: Vec<String>,
@@ -76,8 +169,31 @@ pub struct Launch {
     pub files: Vec<(String, String)>,
 }
 
+impl Launch {
+    /// With these arguments.
+    pub fn new<S: Into<String>>(args: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            args: args.into_iter().map(Into::into).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// With these environment variables, besides the few that every server gets.
+    pub fn env(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.env.extend(variables);
+        self
+    }
+
+    /// With this file: its path relative to the server's folder, and what is in it.
+    pub fn file(mut self, path: impl Into<String>, contents: impl Into<String>) -> Self {
+        self.files.push((path.into(), contents.into()));
+        self
+    }
+}
+
 /// A signal that ends a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum DeathSignal {
     /// SIGTERM.
     #[default]
@@ -92,6 +208,7 @@ pub enum DeathSignal {
 
 /// Where a native server lives.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Place {
     /// The server's own folder, of mode 0700: sockets, files, log. The socket's path is short enough for the system.
     pub dir: PathBuf,

@@ -62,10 +62,8 @@ pub(super) async fn found(admin: &Admin) -> Result<HashMap<Fingerprint, Template
 
 impl PgSlices {
     pub(super) fn kept(&self) -> Vec<KeptTemplate> {
-        let kept = |(template, sealed): (Fingerprint, Arc<Sealed>)| KeptTemplate {
-            template,
-            source: sealed.source.clone(),
-            built: sealed.built,
+        let kept = |(template, sealed): (Fingerprint, Arc<Sealed>)| {
+            KeptTemplate::new(template, sealed.source.clone(), sealed.built)
         };
         self.all_sealed().into_iter().map(kept).collect()
     }

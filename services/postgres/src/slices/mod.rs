@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use itest_runtime::service::Lost;
 use itest_runtime::service::random_hex;
-use itest_runtime::service::{KeptTemplate, LeaseName, PoolSpec, Recycled, Sharing, Slices, Used};
+use itest_runtime::service::{KeptTemplate, LeaseName, PoolSpec, Recycled, Slices, Used};
 use itest_runtime::spec::Fingerprint;
 use itest_runtime::{Context, Error, Result};
 use owner::Places;
@@ -321,20 +321,12 @@ impl Slices<Postgres> for PgSlices {
             .template
             .as_ref()
             .map_or_else(|| "blank".to_owned(), ToString::to_string);
-        let template = spec.template.clone();
+        let made_of = |pool: PoolSpec| pool.template(spec.template.clone(), spec.source.clone());
         match spec.isolation {
-            _ if self.can_create => {
-                let (name, sharing) = match spec.isolation {
-                    Isolation::Shared => (format!("shared {name}"), Sharing::Everyone),
-                    Isolation::Database | Isolation::Transaction => (name, Sharing::Exclusive),
-                };
-                let source = spec.source.clone();
-                Ok(PoolSpec { name, template, source, sharing })
-            }
+            Isolation::Shared if self.can_create => Ok(made_of(PoolSpec::exclusive(format!("shared {name}"))).shared()),
+            _ if self.can_create => Ok(made_of(PoolSpec::exclusive(name))),
             // The test makes its template's content itself, within its transaction.
-            Isolation::Transaction => {
-                Ok(PoolSpec { sharing: Sharing::Everyone, ..PoolSpec::exclusive("guest") })
-            }
+            Isolation::Transaction => Ok(PoolSpec::exclusive("guest").shared()),
             Isolation::Database | Isolation::Shared => Err(Error::new(
                 "the user of ITEST_POSTGRES_URL may not create databases, and this test needs one of its own",
             )
