@@ -37,10 +37,7 @@ fn auto() -> Guests {
 }
 
 #[tokio::test]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 async fn a_container_where_there_are_engine_and_image() {
     let guests = auto();
     let said = guests.run("tells_its_server").await.said;
@@ -66,10 +63,7 @@ async fn a_process_where_there_is_no_engine() {
 }
 
 #[tokio::test]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 async fn a_process_where_the_image_cannot_be_had() {
     let guests = auto().with("ITEST_POSTGRES_IMAGE", "127.0.0.1:1/postgres:16");
     let said = guests.run("tells_its_server").await.said;

@@ -14,10 +14,7 @@ fn stack() -> Compose {
 }
 
 #[integration(stack)]
-#[cfg_attr(
-    not(has_compose),
-    ignore = "no test images or no compose tool; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::compose]
 async fn it_is_ready_when_the_body_begins(stack: &ComposeHandle) -> anyhow::Result<()> {
     let page = http_get(&stack.address("web", 8080)?, "/page/index.html").await?;
     assert!(page.contains("from the repository"), "{page}");
@@ -40,10 +37,7 @@ async fn it_is_ready_when_the_body_begins(stack: &ComposeHandle) -> anyhow::Resu
 }
 
 #[integration(compose("tests/compose/docker-compose.test.yml", env("GREETING=good day"), profiles("extra")))]
-#[cfg_attr(
-    not(has_compose),
-    ignore = "no test images or no compose tool; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::compose]
 async fn another_environment_is_another_stack(stack: &ComposeHandle) -> anyhow::Result<()> {
     let web = stack.container("web")?;
     assert_eq!(web.exec(["printenv", "GREETING"]).await?.stdout(), "good day\n");
@@ -52,10 +46,7 @@ async fn another_environment_is_another_stack(stack: &ComposeHandle) -> anyhow::
 }
 
 #[integration(stack)]
-#[cfg_attr(
-    not(has_compose),
-    ignore = "no test images or no compose tool; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::compose]
 async fn what_it_has_not_is_said(stack: &ComposeHandle) -> anyhow::Result<()> {
     let error = stack.address("search", 9200).expect_err("no such service").render();
     assert!(
@@ -70,10 +61,7 @@ async fn what_it_has_not_is_said(stack: &ComposeHandle) -> anyhow::Result<()> {
 }
 
 #[integration(stack(dedicated))]
-#[cfg_attr(
-    not(has_compose),
-    ignore = "no test images or no compose tool; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::compose]
 async fn ones_own_can_be_stopped(stack: &ComposeHandle) -> anyhow::Result<()> {
     let web = stack.container("web")?;
     web.stop().await?;
@@ -87,10 +75,7 @@ async fn ones_own_can_be_stopped(stack: &ComposeHandle) -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-#[cfg_attr(
-    not(has_compose),
-    ignore = "no test images or no compose tool; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::compose]
 async fn it_is_brought_up_once_and_taken_down() {
     let guests = Guests::new();
     guests
@@ -109,10 +94,7 @@ async fn it_is_brought_up_once_and_taken_down() {
 
 // Fixed names and ports in the file notwithstanding.
 #[tokio::test]
-#[cfg_attr(
-    not(has_compose),
-    ignore = "no test images or no compose tool; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::compose]
 async fn two_runs_have_it_at_once() {
     let (one, other) = (Guests::new(), Guests::new());
     tokio::join!(one.pass("tells_its_project"), other.pass("tells_its_project"));
@@ -138,10 +120,7 @@ async fn tells_its_project(stack: ComposeHandle) {
 }
 
 #[tokio::test]
-#[cfg_attr(
-    not(has_compose),
-    ignore = "no test images or no compose tool; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::compose]
 async fn what_is_wrong_with_it_is_said() {
     let guests = Guests::new().with("ITEST_START_TIMEOUT", "8s");
     for (guest, parts) in [

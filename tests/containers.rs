@@ -27,10 +27,7 @@ fn echo() -> Container {
 }
 
 #[integration(web)]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 async fn it_is_ready_when_the_body_begins(web: &ContainerHandle, url: Url<Container>) -> anyhow::Result<()> {
     assert_eq!(web.host(), "127.0.0.1");
     let address = web.address(8080)?;
@@ -40,10 +37,7 @@ async fn it_is_ready_when_the_body_begins(web: &ContainerHandle, url: Url<Contai
 }
 
 #[integration(here = web, there = web)]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 async fn each_lease_has_a_name_for_what_it_makes(here: &ContainerHandle, there: &ContainerHandle) {
     assert_eq!(here.id(), there.id(), "one container for both");
     assert_ne!(here.namespace(), there.namespace());
@@ -53,20 +47,14 @@ async fn each_lease_has_a_name_for_what_it_makes(here: &ContainerHandle, there: 
 
 // The function's own values stand in the attribute, too.
 #[integration(container("localhost/itest-toolbox", "1", port = 8080))]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 async fn it_needs_no_function_of_ones_own(web: ContainerHandle) -> anyhow::Result<()> {
     assert!(http_get(&web.address(8080)?, "/").await?.contains(INDEX));
     Ok(())
 }
 
 #[integration(web, echo)]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 async fn each_parameter_gets_the_container_of_its_name(web: &ContainerHandle, echo: &ContainerHandle) {
     assert_ne!(web.id(), echo.id());
     assert!(web.port(8080).is_ok() && echo.port(7).is_ok());
@@ -78,10 +66,7 @@ async fn each_parameter_gets_the_container_of_its_name(web: &ContainerHandle, ec
 }
 
 #[integration(echo)]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 async fn commands_run_in_it_and_its_log_is_there(echo: ContainerHandle) -> anyhow::Result<()> {
     let output = echo.exec(["sh", "-c", "echo out; echo err >&2; exit 3"]).await?;
     assert_eq!((output.exit_code, output.is_success()), (3, false));
@@ -95,10 +80,7 @@ async fn commands_run_in_it_and_its_log_is_there(echo: ContainerHandle) -> anyho
 }
 
 #[integration(container("localhost/itest-toolbox", "1", port = 8080, files(("/www/mine", "and mine")), tmpfs("/scratch")))]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 fn files_and_folders_are_put_into_it(web: &ContainerHandle) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Handle::current();
     let mounted = runtime.block_on(web.exec(["sh", "-c", "grep ' /scratch ' /proc/mounts"]))?;
@@ -109,10 +91,7 @@ fn files_and_folders_are_put_into_it(web: &ContainerHandle) -> anyhow::Result<()
 }
 
 #[integration(web)]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 async fn nobody_stops_what_others_use(web: &ContainerHandle) -> anyhow::Result<()> {
     for refused in [web.stop().await, web.pause().await, web.kill("SIGKILL").await] {
         let error = refused.expect_err("it is shared").render();
@@ -126,10 +105,7 @@ async fn nobody_stops_what_others_use(web: &ContainerHandle) -> anyhow::Result<(
 }
 
 #[integration(web(dedicated))]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 async fn ones_own_can_be_stopped_started_paused_and_killed(web: &ContainerHandle) -> anyhow::Result<()> {
     web.exec(["sh", "-c", "echo changed > /www/index.html"]).await?;
     web.stop().await?;
@@ -164,10 +140,7 @@ async fn ones_own_can_be_stopped_started_paused_and_killed(web: &ContainerHandle
 }
 
 #[tokio::test]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 async fn all_processes_share_one_and_those_who_ask_get_their_own() {
     let guests = Guests::new();
     guests
@@ -197,10 +170,7 @@ async fn tells_its_own_container(web: ContainerHandle) {
 }
 
 #[tokio::test]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 async fn one_that_dies_is_started_again() {
     let guests = Guests::new();
     guests.pass("tells_its_container").await;
@@ -213,10 +183,7 @@ async fn one_that_dies_is_started_again() {
 }
 
 #[tokio::test]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 async fn a_failing_test_shows_what_its_container_said() {
     let guests = Guests::new();
     let said = guests.fail("makes_its_container_speak").await;
@@ -241,10 +208,7 @@ async fn makes_its_container_speak(web: ContainerHandle) {
 // What is wrong is said, with what to do about it.
 
 #[tokio::test]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 async fn what_is_wrong_with_it_is_said() {
     let guests = Guests::new().with("ITEST_START_TIMEOUT", "2s");
     for (guest, parts) in [
@@ -323,10 +287,7 @@ async fn has_no_health_check() {}
 async fn is_no_image() {}
 
 #[integration(container("localhost/itest-toolbox", "1", port = 8080, wait = http(8080, "/missing").status(404)))]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 async fn another_status_may_be_what_is_waited_for(web: ContainerHandle) -> anyhow::Result<()> {
     assert!(http_get(&web.address(8080)?, "/missing").await?.contains("404"));
     Ok(())

@@ -37,10 +37,7 @@ fn none_left(harbour: &Harbour) {
 }
 
 #[test]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 fn after_a_run_and_after_ctrl_c() {
     let harbour = Harbour::open();
     let (run, _) = held(&harbour);
@@ -57,10 +54,7 @@ fn after_a_run_and_after_ctrl_c() {
 }
 
 #[test]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 fn after_a_test_and_the_runner_were_killed() {
     let harbour = Harbour::open();
     let (run, test) = held(&harbour);
@@ -76,10 +70,7 @@ fn after_a_test_and_the_runner_were_killed() {
 }
 
 #[test]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 fn after_the_supervisor_was_killed() {
     let harbour = Harbour::open();
     let (run, _) = held(&harbour);
@@ -94,10 +85,7 @@ fn after_the_supervisor_was_killed() {
 }
 
 #[test]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 fn after_everything_was_killed_at_once() {
     let harbour = Harbour::open();
     let (run, test) = held(&harbour);
@@ -108,10 +96,7 @@ fn after_everything_was_killed_at_once() {
 }
 
 #[test]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 fn what_supervisor_and_janitor_left_goes_with_anybodys_next_run_and_nobody_elses_does() {
     let (dead, living, next) = (Harbour::open(), Harbour::open(), Harbour::open());
     let (bystander, _) = held(&living);
@@ -135,19 +120,13 @@ fn what_supervisor_and_janitor_left_goes_with_anybodys_next_run_and_nobody_elses
 }
 
 #[test]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 fn a_container_that_was_created_but_never_started() {
     killed_while(Hold::Start);
 }
 
 #[test]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 fn a_container_that_was_created_and_nobody_heard_of_it() {
     killed_while(Hold::Created);
 }

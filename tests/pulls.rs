@@ -42,10 +42,7 @@ async fn end(guests: &Guests, image: &str) {
 }
 
 #[tokio::test]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 async fn an_image_that_is_not_there_is_pulled_once_however_many_need_it() {
     let registry = Registry::open().await;
     let image = format!("{}/good:1", registry.address);
@@ -60,10 +57,7 @@ async fn an_image_that_is_not_there_is_pulled_once_however_many_need_it() {
 }
 
 #[tokio::test]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 async fn who_waits_for_a_pull_is_told() {
     let registry = Registry::open().await;
     let image = format!("{}/good:1", registry.address);
@@ -74,10 +68,7 @@ async fn who_waits_for_a_pull_is_told() {
 }
 
 #[tokio::test]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 async fn a_prefix_leads_to_a_mirror() {
     let registry = Registry::open().await;
     let guests = Guests::new()
@@ -89,10 +80,7 @@ async fn a_prefix_leads_to_a_mirror() {
 }
 
 #[tokio::test]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 async fn a_registry_that_wants_to_know_who_one_is_is_told_what_docker_login_stored() {
     let registry = Registry::closed().await;
     let image = format!("{}/good:1", registry.address);
@@ -125,10 +113,7 @@ async fn a_registry_that_wants_to_know_who_one_is_is_told_what_docker_login_stor
 }
 
 #[tokio::test]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 async fn why_an_image_cannot_be_pulled_is_said_at_once_with_what_to_do() {
     let registry = Registry::open().await;
     let here = |name: &str| format!("{}/{name}", registry.address);
@@ -161,10 +146,7 @@ async fn why_an_image_cannot_be_pulled_is_said_at_once_with_what_to_do() {
 
 // A pull that makes no progress is given up, and the tests with it.
 #[tokio::test]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 async fn a_registry_that_says_nothing_does_not_hang_the_tests() {
     let registry = Registry::open().await;
     let guests = Guests::new().with("GUEST_IMAGE", format!("{}/silent:1", registry.address));

@@ -32,10 +32,7 @@ fn bench(url: &Url<Postgres>) -> anyhow::Result<(Runtime, Workbench)> {
 }
 
 #[integration(postgres(dedicated, settings("max_prepared_transactions = 8")), timeout = "6h")]
-#[cfg_attr(
-    not(has_pg_dump),
-    ignore = "no pg_dump was found to compare databases with; install PostgreSQL's client programs, then `touch build.rs`"
-)]
+#[needs::pg_dump]
 fn random_programs_leave_nothing(url: Url<Postgres>) -> anyhow::Result<()> {
     let (runtime, mut bench) = bench(&url)?;
     let config = Config {
@@ -63,10 +60,7 @@ fn random_programs_leave_nothing(url: Url<Postgres>) -> anyhow::Result<()> {
 macro_rules! programs {
     ($($name:ident: $expected:ident, $statements:expr;)*) => { $(
         #[integration(postgres(dedicated, settings("max_prepared_transactions = 8")))]
-        #[cfg_attr(
-            not(has_pg_dump),
-            ignore = "no pg_dump was found to compare databases with; install PostgreSQL's client programs, then `touch build.rs`"
-        )]
+        #[needs::pg_dump]
         fn $name(url: Url<Postgres>) -> anyhow::Result<()> {
             let (runtime, mut bench) = bench(&url)?;
             // Twice: the second lease finds what the first one's recycling has left.
@@ -154,10 +148,7 @@ programs! {
 
 /// What is known of a template was seen in its first database, and each has an owner of its own.
 #[integration(postgres(dedicated, settings("max_prepared_transactions = 8")))]
-#[cfg_attr(
-    not(has_pg_dump),
-    ignore = "no pg_dump was found to compare databases with; install PostgreSQL's client programs, then `touch build.rs`"
-)]
+#[needs::pg_dump]
 fn the_second_database_of_a_template_is_recycled_like_the_first(url: Url<Postgres>) -> anyhow::Result<()> {
     let (runtime, mut bench) = bench(&url)?;
     for statement in [
@@ -173,10 +164,7 @@ fn the_second_database_of_a_template_is_recycled_like_the_first(url: Url<Postgre
 
 /// Its pages have room, and only VACUUM tells where: nobody finds it before.
 #[integration(postgres(dedicated, settings("max_prepared_transactions = 8")))]
-#[cfg_attr(
-    not(has_pg_dump),
-    ignore = "no pg_dump was found to compare databases with; install PostgreSQL's client programs, then `touch build.rs`"
-)]
+#[needs::pg_dump]
 fn new_rows_that_lie_among_the_templates_own_are_found(url: Url<Postgres>) -> anyhow::Result<()> {
     let (runtime, mut bench) = bench(&url)?;
     for statement in [

@@ -87,10 +87,7 @@ mod by_ssh {
     }
 
     #[tokio::test]
-    #[cfg_attr(
-        not(has_sshd),
-        ignore = "no ssh server or no test images; `cargo xtask images`, install openssh-server, then `touch build.rs`"
-    )]
+    #[needs::sshd]
     async fn everything_goes_through_one_connection_and_none_is_left() {
         let sshd = Sshd::start().await;
         for signal in [Signal::TERM, Signal::KILL] {
@@ -112,10 +109,7 @@ mod by_ssh {
     }
 
     #[tokio::test]
-    #[cfg_attr(
-        not(all(has_sshd, has_compose)),
-        ignore = "no ssh server, no test images or no compose tool; `cargo xtask images`, install them, then `touch build.rs`"
-    )]
+    #[needs::sshd_and_compose]
     async fn a_compose_file_works_as_well() {
         let sshd = Sshd::start().await;
         let guests = guests(&sshd);
@@ -125,10 +119,7 @@ mod by_ssh {
     }
 
     #[tokio::test]
-    #[cfg_attr(
-        not(has_sshd),
-        ignore = "no ssh server or no test images; `cargo xtask images`, install openssh-server, then `touch build.rs`"
-    )]
+    #[needs::sshd]
     async fn a_connection_that_breaks_is_made_anew() {
         let sshd = Sshd::start().await;
         let guests = guests(&sshd);
@@ -147,10 +138,7 @@ mod by_ssh {
     }
 
     #[tokio::test]
-    #[cfg_attr(
-        not(has_sshd),
-        ignore = "no ssh server or no test images; `cargo xtask images`, install openssh-server, then `touch build.rs`"
-    )]
+    #[needs::sshd]
     async fn what_is_wrong_with_it_is_said() {
         let sshd = Sshd::start().await;
         for (address, parts) in [
@@ -222,10 +210,7 @@ mod by_tcp {
     }
 
     #[tokio::test]
-    #[cfg_attr(
-        not(has_images),
-        ignore = "no test images; `cargo xtask images`, then `touch build.rs`"
-    )]
+    #[needs::images]
     async fn ports_are_reached_at_the_engines_machine_or_where_a_person_says() {
         let (host, port) = engine().await;
         for (wanted, expected) in [("", host.as_str()), ("127.0.0.2", "127.0.0.2")] {

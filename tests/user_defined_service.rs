@@ -19,10 +19,7 @@ use support::notes::note;
 use tokio::process::Command;
 
 #[integration(memcached(megabytes = 16), postgres)]
-#[cfg_attr(
-    not(has_memcached),
-    ignore = "no memcached was found; install it, then `touch build.rs`"
-)]
+#[needs::memcached]
 async fn a_value_is_cached_next_to_a_database(mut cache: Client, db: PgPool) -> anyhow::Result<()> {
     let answer: i32 = sqlx::query_scalar("SELECT 42").fetch_one(&db).await?;
     assert_eq!(cache.get("answer").await?, None);
@@ -32,10 +29,7 @@ async fn a_value_is_cached_next_to_a_database(mut cache: Client, db: PgPool) -> 
 }
 
 #[integration(here = memcached, there = memcached, alone = memcached(dedicated))]
-#[cfg_attr(
-    not(has_memcached),
-    ignore = "no memcached was found; install it, then `touch build.rs`"
-)]
+#[needs::memcached]
 async fn nobody_sees_anothers_keys(here: &mut Client, there: &mut Client, alone: &mut Client) -> anyhow::Result<()> {
     here.set("k", "here").await?;
     assert_eq!(there.get("k").await?, None);
@@ -50,10 +44,7 @@ async fn nobody_sees_anothers_keys(here: &mut Client, there: &mut Client, alone:
 }
 
 #[integration(memcached(megabytes = 16))]
-#[cfg_attr(
-    not(has_memcached),
-    ignore = "no memcached was found; install it, then `touch build.rs`"
-)]
+#[needs::memcached]
 async fn the_builders_options_reach_the_server(cache: &mut Client, url: Url<Memcached>) -> anyhow::Result<()> {
     assert_eq!(cache.stat("limit_maxbytes").await?, (16 << 20).to_string());
     let start = "memcache://127.0.0.1:";
@@ -63,10 +54,7 @@ async fn the_builders_options_reach_the_server(cache: &mut Client, url: Url<Memc
 }
 
 #[tokio::test]
-#[cfg_attr(
-    not(has_memcached),
-    ignore = "no memcached was found; install it, then `touch build.rs`"
-)]
+#[needs::memcached]
 async fn all_processes_share_one_server_which_goes_with_its_supervisor() {
     let guests = Guests::new();
     guests
@@ -99,10 +87,7 @@ async fn tells_its_server(cache: &mut Client) -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-#[cfg_attr(
-    not(has_memcached),
-    ignore = "no memcached was found; install it, then `touch build.rs`"
-)]
+#[needs::memcached]
 async fn its_program_is_found_where_a_variable_says() {
     // Otherwise the message tells of containers first.
     let native = || Guests::new().with("ITEST_MEMCACHED_PROVIDER", "native");
@@ -139,10 +124,7 @@ async fn tells_its_connection_limit(cache: &mut Client) -> anyhow::Result<()> {
 
 // A server that someone else runs: here the dedicated one of this test.
 #[integration(memcached(dedicated))]
-#[cfg_attr(
-    not(has_memcached),
-    ignore = "no memcached was found; install it, then `touch build.rs`"
-)]
+#[needs::memcached]
 async fn it_may_be_external(cache: &mut Client, url: Url<Memcached>) -> anyhow::Result<()> {
     let guests = Guests::new()
         .with("ITEST_MEMCACHED_PROVIDER", "external")
@@ -191,10 +173,7 @@ async fn pass_in(binary: &Path, test: &str, guests: &Guests) {
 }
 
 #[tokio::test]
-#[cfg_attr(
-    not(has_memcached),
-    ignore = "no memcached was found; install it, then `touch build.rs`"
-)]
+#[needs::memcached]
 async fn no_test_is_served_by_yesterdays_code_of_a_service() {
     let guests = Guests::new().with("ITEST_LINGER", "1m");
     guests.pass("tells_what_is_said_beside_its_namesake").await;
@@ -270,10 +249,7 @@ async fn tells_its_database_and_cache(db: PgPool, mut cache: redis::aio::Multipl
 }
 
 #[tokio::test]
-#[cfg_attr(
-    not(has_images),
-    ignore = "no images were made; run `cargo xtask images`, then `touch build.rs`"
-)]
+#[needs::images]
 async fn it_may_be_a_container() {
     let guests = Guests::new()
         .with("ITEST_MEMCACHED_PROVIDER", "docker")

@@ -55,10 +55,7 @@ fn without_a_path_the_usual_places_are_left() {
 }
 
 #[test]
-#[cfg_attr(
-    not(is_root),
-    ignore = "only root's servers run as another user; run the tests as root, after `touch build.rs`"
-)]
+#[needs::root]
 fn folders_that_the_servers_user_cannot_reach() {
     let own = Own::new();
     let closed = own.path("closed");
@@ -190,10 +187,7 @@ fn a_setting_that_the_server_does_not_know() {
 }
 
 #[test]
-#[cfg_attr(
-    not(is_root),
-    ignore = "only root's servers run as another user; run the tests as root, after `touch build.rs`"
-)]
+#[needs::root]
 fn a_user_that_servers_cannot_run_as() {
     for user in ["nobody-has-this-name", "root"] {
         let own = Own::new();
@@ -207,10 +201,7 @@ fn a_user_that_servers_cannot_run_as() {
 }
 
 #[test]
-#[cfg_attr(
-    not(can_mount),
-    ignore = "this user can't mount a small disk; run the tests as root, after `touch build.rs`"
-)]
+#[needs::mount]
 fn a_full_disk() {
     let own = Own::new();
     // In a mount namespace of its own: it goes with the last process in it.

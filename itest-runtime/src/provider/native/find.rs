@@ -1,5 +1,6 @@
 //! Finds a program of the wanted version.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -78,7 +79,10 @@ pub(super) async fn find(name: &str, program: &Program, bin: Option<&Path>) -> R
             Err(why) => Err(none_fits(name, program, &[(path, why)])),
         };
     }
-    for path in in_path(&program.name) {
+    // `/bin` may be a link to `/usr/bin`, and a usual place may be in `PATH`.
+    let mut asked = HashSet::new();
+    let mut is_new = |path: &PathBuf| asked.insert(without_links_to_its_folder(path));
+    for path in in_path(&program.name).into_iter().filter(&mut is_new) {
         match ask(&path).await {
             Ok(found) if found.version.fits(program) => return Ok(found),
             Ok(found) => tried.push((path, format!("is version {}", found.version))),
@@ -91,6 +95,7 @@ pub(super) async fn find(name: &str, program: &Program, bin: Option<&Path>) -> R
             .into_iter()
             .map(|folder| folder.join(&program.name))
             .filter(|path| path.is_file())
+            .filter(&mut is_new)
         {
             match ask(&path).await {
                 Ok(found) if found.version.fits(program) => fitting.push(found),
@@ -175,6 +180,15 @@ fn in_path(program: &str) -> Vec<PathBuf> {
         .collect()
 }
 
+/// The same for every path to one program, unless its name is another.
+fn without_links_to_its_folder(path: &Path) -> PathBuf {
+    let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+    match folder.zip(path.file_name()) {
+        Some((folder, name)) => folder.join(name),
+        None => path.to_owned(),
+    }
+}
+
 /// The folders that a pattern with `*` in its components stands for.
 fn expand(pattern: &str) -> Vec<PathBuf> {
     let mut folders = vec![PathBuf::from("/")];
@@ -230,6 +244,17 @@ mod tests {
         assert!(version("x 15.18").fits(&program("15.18")));
         assert!(!version("x 15.18").fits(&program("1")));
         assert!(!version("x 15.1").fits(&program("15.18")));
+    }
+
+    #[test]
+    fn a_program_is_the_same_whatever_path_leads_to_its_folder() {
+        let base = tempfile::tempdir().expect("a folder");
+        let (real, link) = (base.path().join("usr-bin"), base.path().join("bin"));
+        fs::create_dir(&real).expect("made");
+        std::os::unix::fs::symlink(&real, &link).expect("linked");
+        let [one, other] = [&real, &link].map(|folder| without_links_to_its_folder(&folder.join("server")));
+        assert_eq!(one, other);
+        assert_ne!(one, without_links_to_its_folder(&real.join("server-check")));
     }
 
     #[tokio::test]
