@@ -36,7 +36,7 @@
 //! It is a test like any other: `cargo nextest run`, `cargo test`, `#[ignore]`, `#[should_panic]`, filters and IDEs work
 //! on it. The function is `async` or not, takes parameters by `T`, `&T` or `&mut T`, and returns nothing or a
 //! `Result<(), E>` with `E: Debug`. An `async` body runs on a tokio runtime that the attribute makes, so `#[tokio::test]`
-//! must not stand besides it; a body that isn't `async` runs where it may block.
+//! must not stand beside it; a body that isn't `async` runs where it may block.
 //!
 //! # Declaring services
 //!
@@ -158,7 +158,7 @@
 //! How far the slice is the test's own is one word among a service's options:
 //!
 //! - [`database`](service::Postgres::database), the default: the test may do anything that its database allows, with any
-//!   number of connections and processes. It owns the database, but is no superuser.
+//!   number of connections and processes. It owns the database, but is not a superuser.
 //! - [`transaction`](service::Postgres::transaction): the database is used again by other tests afterwards, so all that
 //!   this one does is rolled back. `PgPool` is then a pool of one connection whose transaction is already open, and the
 //!   code's own `begin()` makes a savepoint. What asks for a second connection fails, after 3 s at most, and the hint
@@ -443,6 +443,12 @@
 //! built before a change of the package, or of a dependency, has another supervisor than one built after it.
 //! `tests/user_defined_service.rs` in the repository is a fuller one, with a client to inject and real recycling.
 //!
+//! What else a server may need of a provider: a data folder made first ([`Prepare`](provider::Prepare)); further ports
+//! ([`NativeRecipe::more_ports`](provider::NativeRecipe::more_ports), [`Endpoint::address_of`](provider::Endpoint::address_of)); its
+//! outside address before its container starts, as Kafka does ([`DockerRecipe::advertises`](provider::DockerRecipe::advertises));
+//! commands inside its container ([`ContainerPlace::exec`](provider::ContainerPlace::exec)).
+//! `tests/user_defined_service/ports.rs` shows them.
+//!
 //! # How it works
 //!
 //! ```text
@@ -455,7 +461,7 @@
 //! `cargo nextest run` runs every test in its own process, so nothing that lives in a process can be shared there.
 //! Servers, slices and leases therefore belong to a **supervisor**: a test binary, started once more by the first test
 //! that finds none, in a session of its own and with its output in a log file. There is one for each user, workspace and
-//! build of the runtime (a second one, at times, for services of your own). Its socket, lock, log and state lie in a
+//! build of the runtime, and one more for each service of your own, or of code that the running one doesn't have. Its socket, lock, log and state lie in a
 //! folder of mode 0700, `ITEST_DIR`. It ends when no lease is open, the cargo or nextest process that its tests belonged
 //! to is gone, and it has lingered.
 //!
@@ -488,7 +494,7 @@
 //!   settings. Use `dedicated`.
 //! - A test harness of your own must know libtest's `--exact NAME --nocapture --include-ignored`. With one that doesn't,
 //!   the supervisor lives within the process of the first test, and ends with it.
-//! - With an external PostgreSQL whose user is no superuser, all tests log in as that user: `psql` of one test could open
+//! - With an external PostgreSQL whose user is not a superuser, all tests log in as that user: `psql` of one test could open
 //!   the database of another, if it knew its name.
 
 // The attribute's expansion names this crate by `::itest`, also in its own tests.

@@ -2,6 +2,8 @@
 
 mod memcached;
 mod namesake;
+#[path = "user_defined_service/ports.rs"]
+mod ports;
 mod support;
 
 use std::fs;
@@ -210,7 +212,7 @@ async fn tells_what_is_said_beside_its_namesake(
 }
 
 #[tokio::test]
-async fn a_service_that_the_common_supervisor_knows_not_has_its_own_and_all_others_stay_there() {
+async fn a_service_that_the_common_supervisor_does_not_know_has_its_own_and_all_others_stay_there() {
     let guests = Guests::new().with("ITEST_LINGER", "1m");
     let folder = tempfile::tempdir().unwrap();
     let changed = built_after_a_change(itest::service::Redis::CODE, &[], folder.path());

@@ -120,7 +120,7 @@ fn check_ambiguity(services: &[Service], params: &[Param], errors: &mut Errors) 
         {
             errors.at(
                 name,
-                format!("no parameter is named `{name}`; give that name to the one that shall get it"),
+                format!("no parameter is named `{name}`; give that name to the one that should get it"),
             );
         }
     }

@@ -8,7 +8,7 @@ usage:
   cargo xtask test [-- ARGS]     run all tests, under nextest and under cargo test; ARGS go to both
   cargo xtask bench [ARGS]       measure what isolation costs; `cargo xtask bench --help` tells more
   cargo xtask prove [ARGS]       run many random programs on recycled databases; `cargo xtask prove --help` tells more
-  cargo xtask surface [--update] compare what the crates let others use with docs/public-items.txt, or write that anew
+  cargo xtask surface [--update] compare what the crates let others use with docs/public-items.txt, or write that file
   cargo xtask images [--fresh]   make container images of the servers from Debian's packages, without a registry
   cargo xtask ci [--keep-going]  run what CI runs; stop at the first failure unless told otherwise
 

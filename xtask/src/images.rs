@@ -23,7 +23,7 @@ pub(crate) fn ensure() -> Result<()> {
     make(Make::Missing)
 }
 
-/// Makes them all anew, from the packages of today.
+/// Makes them all again, from the packages of today.
 pub(crate) fn create() -> Result<()> {
     make(Make::Anew)
 }

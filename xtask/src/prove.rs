@@ -41,7 +41,7 @@ fn parse(args: &[String]) -> Result<Args> {
         ["--mutants"] => Ok(Args::Mutants),
         ["--programs", count] => match count.parse() {
             Ok(count) if count > 0 => Ok(Args::Programs(count)),
-            _ => bail!("`--programs {count}` is no number from 1 on"),
+            _ => bail!("`--programs {count}` is not a number from 1 on"),
         },
         _ => bail!(
             "unknown arguments of `prove`: {}; `cargo xtask prove --help` tells more",

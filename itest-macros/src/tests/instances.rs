@@ -68,8 +68,8 @@ fn a_type_does_not_tell_two_instances_of_one_service() {
     assert_eq!(
         mistakes_of(args.clone(), quote! { fn t(db: PgPool) {} }),
         [
-            "no parameter is named `orders`; give that name to the one that shall get it",
-            "no parameter is named `billing`; give that name to the one that shall get it",
+            "no parameter is named `orders`; give that name to the one that should get it",
+            "no parameter is named `billing`; give that name to the one that should get it",
         ]
     );
     assert!(mistakes_of(args.clone(), quote! { fn t(db: PgPool, billing: PgPool) {} }).is_empty());

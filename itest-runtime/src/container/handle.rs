@@ -81,7 +81,7 @@ impl ContainerHandle {
         &self.0.place.id
     }
 
-    /// Runs a command in it and waits for its end. That it fails is no error: see [`ExecOutput::exit_code`].
+    /// Runs a command in it and waits for its end. A command that fails is not an error: see [`ExecOutput::exit_code`].
     ///
     /// # Errors
     /// When the engine can't run it: the container doesn't run, perhaps.
@@ -116,7 +116,7 @@ impl ContainerHandle {
         self.own("kill").await?.kill(signal).await
     }
 
-    /// Starts it again after [`ContainerHandle::stop`]. From then on its ports are others: ask for them anew. Whether it is
+    /// Starts it again after [`ContainerHandle::stop`]. From then on its ports are others: ask for them again. Whether it is
     /// ready is for the test to see.
     ///
     /// # Errors

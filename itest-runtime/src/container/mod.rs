@@ -200,6 +200,7 @@ impl Service for Container {
             default_image: server.image(),
             ports: server.ports.clone(),
             launch: Box::new(move |_| launch.clone()),
+            advertises: false,
             may_pause: true,
         })
     }

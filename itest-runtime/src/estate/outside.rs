@@ -1,5 +1,5 @@
 //! What a server that was killed leaves outside its folder. The folder says what that may be, to whoever finds it: a later
-//! supervisor needs not know the service.
+//! supervisor need not know the service.
 
 use std::path::Path;
 

@@ -134,7 +134,7 @@ impl Roots {
     }
 }
 
-/// A folder for a while, for a process that is no supervisor. If that dies first, the next supervisor removes the folder.
+/// A folder for a while, for a process that is not a supervisor. If that dies first, the next supervisor removes the folder.
 #[cfg(feature = "docker")]
 #[derive(Debug)]
 pub(crate) struct Spare {

@@ -67,7 +67,7 @@ impl StateFile {
         changed
     }
 
-    /// The file matters only when all else fails: that it can't be written is no reason to fail a test.
+    /// The file matters only when all else fails: a test doesn't fail because it can't be written.
     fn write(&self) {
         // Where the folder is gone, another supervisor may have its own.
         if self.home.identity() != self.folder {

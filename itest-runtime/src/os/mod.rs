@@ -189,7 +189,7 @@ fn is_handed_on(number: RawFd) -> bool {
     rustix::io::fcntl_getfd(descriptor).is_ok_and(|flags| !flags.contains(rustix::io::FdFlags::CLOEXEC))
 }
 
-/// Sends `signal` to a process that this supervisor started; a process that is gone is no error.
+/// Sends `signal` to a process that this supervisor started; one that is gone is not an error.
 pub(crate) fn send_signal(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
         let _ = rustix::process::kill_process(pid, signal);

@@ -20,8 +20,8 @@ pub(crate) use docker::{Condition, Control};
 pub(crate) use instance::Instance;
 pub use recipe::authority;
 pub use recipe::{
-    ComposePlace, ComposeRecipe, ContainerLaunch, ContainerPlace, DeathSignal, DockerRecipe, Endpoint, Launch, Listen,
-    NativeRecipe, Place, Prepare, PrepareArgs, Program, Recipe,
+    ComposePlace, ComposeRecipe, ContainerLaunch, ContainerPlace, ContainerStart, DeathSignal, DockerRecipe, Endpoint,
+    Launch, Listen, NativeRecipe, Place, Prepare, PrepareArgs, Program, Recipe,
 };
 
 use crate::error::{Error, Result};

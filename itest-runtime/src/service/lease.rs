@@ -1,4 +1,4 @@
-//! A lease, as the test that holds it sees it.
+//! A lease, as the test that holds it sees it, and its name on the server.
 
 use std::any::Any;
 use std::fmt;
@@ -75,5 +75,42 @@ impl<S: Service> fmt::Debug for Lease<S> {
         f.debug_struct("Lease")
             .field("label", &self.0.label)
             .finish_non_exhaustive()
+    }
+}
+
+/// Who holds a lease, for names on the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeaseName {
+    /// The test.
+    pub test: String,
+    /// A few characters that no other lease on this server has.
+    pub unique: String,
+}
+
+impl LeaseName {
+    /// What the supervisor makes; by hand for trying a service's slices without one.
+    pub fn new(test: impl Into<String>, unique: impl Into<String>) -> Self {
+        Self {
+            test: test.into(),
+            unique: unique.into(),
+        }
+    }
+
+    /// A name for what this lease makes where names are all that keeps tests apart: a prefix for topics, queues, buckets, indices.
+    /// No other lease has it, on any machine. Lower-case letters, digits and hyphens, about 20 of them.
+    ///
+    /// ```
+    /// # use itest::service::LeaseName;
+    /// let lease = LeaseName::new("orders::are_sent", "410c3068-38");
+    /// assert_eq!(lease.namespace(), "itest-410c3068-38");
+    /// ```
+    pub fn namespace(&self) -> String {
+        format!("itest-{}", self.unique)
+    }
+
+    /// One name of both, at most `limit` bytes, of letters, digits and `_:#-`.
+    pub fn within(&self, limit: usize) -> String {
+        crate::naming::lease_name(&self.test, &self.unique, limit)
     }
 }

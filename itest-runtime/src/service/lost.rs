@@ -1,4 +1,4 @@
-//! How a service's slices say that their server, though it runs, is no good any more: see [`super::Slices::lost`].
+//! How a service's slices say that their server, though it runs, can't be used any more: see [`super::Slices::lost`].
 
 use tokio::sync::watch;
 

@@ -119,7 +119,7 @@ impl Admin {
         end_other_sessions(&mut connection, database).await
     }
 
-    /// Makes a database of a template. That someone is just leaving the template is no failure.
+    /// Makes a database of a template. Somebody who is just leaving the template is waited for.
     pub(super) async fn create_database(&self, name: &str, template: &str, options: &str) -> Result<()> {
         let deadline = Instant::now() + ENDS;
         loop {

@@ -1,7 +1,6 @@
 //! The values that a test can have of a lease.
 
-use itest_runtime::{Context, Result};
-use itest_runtime::{Inject, Lease};
+use itest_runtime::{Context, Inject, Lease, Result};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool, Transaction};
 

@@ -21,13 +21,11 @@ mod url;
 use std::future::Future;
 use std::time::Duration;
 
-use itest_runtime::Lease;
 use itest_runtime::provider::{Endpoint, Recipe};
-use itest_runtime::service::Outcome;
 use itest_runtime::service::asked::{check_settings, check_version};
-use itest_runtime::service::{Placement, Service, TestContext, Used};
+use itest_runtime::service::{Outcome, Placement, Service, TestContext, Used};
 use itest_runtime::spec::Fingerprint;
-use itest_runtime::{Error, Result};
+use itest_runtime::{Error, Lease, Result};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
@@ -126,7 +124,7 @@ impl Postgres {
     }
 
     /// A function of your own that fills the template: `async fn(PgPool) -> Result<(), E>`. It runs once for all tests that
-    /// start from the template; building the test binary anew rebuilds the template.
+    /// start from the template; a rebuilt test binary rebuilds the template.
     ///
     /// ```
     /// use itest::service::postgres;

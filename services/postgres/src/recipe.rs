@@ -13,7 +13,7 @@ use super::PgServer;
 /// dynamic shared memory in the data folder can't outlive it, as it could in `/dev/shm`; `lc_messages` keeps the log in the
 /// language that diagnoses are written in.
 const SETTINGS: &[(&str, &str)] = &[
-    // A backend that dies by a signal would make the server start anew in place, with empty unlogged tables and counters.
+    // A backend that dies by a signal would make the server restart in place, with empty unlogged tables and counters.
     ("restart_after_crash", "off"),
     ("fsync", "off"),
     ("full_page_writes", "off"),
@@ -72,7 +72,7 @@ pub(super) fn docker(server: &PgServer) -> DockerRecipe {
     let image = format!("{IMAGE}:{}", server.version.as_deref().unwrap_or(TAG));
     DockerRecipe::new(image, PORT)
         .image(server.image.clone())
-        .launch(move |password| launch_container(password, &settings, &env))
+        .launch(move |start| launch_container(&start.password, &settings, &env))
 }
 
 /// By the official image's contract, which the images of most extensions keep, too.

@@ -12,8 +12,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
-use itest_runtime::service::TestContext;
-use itest_runtime::service::{Outcome, Verdict};
+use itest_runtime::service::{Outcome, TestContext, Verdict};
 use itest_runtime::spec::{Fingerprint, FingerprintBuilder};
 use itest_runtime::{Context, Error, Result};
 use sqlx::migrate::{MigrateError, Migration, Migrator};

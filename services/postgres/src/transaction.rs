@@ -9,9 +9,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use itest_runtime::Lease;
 use itest_runtime::service::Used;
-use itest_runtime::{Context, Error, Result};
+use itest_runtime::{Context, Error, Lease, Result};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{Connection, PgConnection, PgPool, Row};
 

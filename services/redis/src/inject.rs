@@ -1,8 +1,7 @@
 //! The values that a test can have of a lease.
 
 use itest_runtime::service::Service;
-use itest_runtime::{Context, Result};
-use itest_runtime::{Inject, Lease};
+use itest_runtime::{Context, Inject, Lease, Result};
 use redis::aio::{ConnectionManager, MultiplexedConnection};
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 

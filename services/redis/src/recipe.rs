@@ -58,7 +58,7 @@ pub(super) fn docker(server: &RedisServer) -> DockerRecipe {
     let image = format!("{IMAGE}:{}", server.version.as_deref().unwrap_or(TAG));
     DockerRecipe::new(image, PORT)
         .image(server.image.clone())
-        .launch(move |password| launch_container(password, &settings))
+        .launch(move |start| launch_container(&start.password, &settings))
 }
 
 /// Only the published port leads to it, and that is on the loopback interface.

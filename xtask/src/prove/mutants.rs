@@ -17,7 +17,7 @@ const RESTORE: &str = "services/postgres/src/recycle/restore.rs";
 const TEMPLATE: &str = "services/postgres/src/recycle/template.rs";
 const SEEDS: &str = "services/postgres/src/recycle/seeds.rs";
 const RECYCLE: &str = "services/postgres/src/recycle/mod.rs";
-const SLICES: &str = "services/postgres/src/slices/mod.rs";
+const BRING_BACK: &str = "services/postgres/src/slices/bring_back.rs";
 
 pub(super) const MUTANTS: &[Mutant] = &[
     mutant(
@@ -136,7 +136,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "the last lease's clients get in",
-        SLICES,
+        BRING_BACK,
         "\"BEGIN; ALTER ROLE {} RENAME TO {}; COMMIT\"",
         "\"BEGIN; COMMENT ON ROLE {} IS NULL; COMMIT; SELECT 1 AS {} LIMIT 0\"",
     ),

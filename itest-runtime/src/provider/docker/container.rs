@@ -18,15 +18,17 @@ use super::engine::{Engine, causes};
 use super::follow::{self, Followed, follow};
 use super::image::Image;
 use super::owner::Owner;
-use super::ports::{bindings, published};
+use super::ports::{Chosen, bindings, choose, is_taken, published};
 use super::reach::Publish;
 use crate::error::{Error, Result};
 use crate::estate::Roots;
 use crate::provider::log::Log;
-use crate::provider::recipe::{ContainerLaunch, ContainerPlace, DockerRecipe};
+use crate::provider::recipe::{ContainerLaunch, ContainerPlace, ContainerStart, DockerRecipe};
 
 /// How long the last words of a container may take that doesn't run.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How often other ports are tried where somebody has taken those that were chosen.
+const STARTS: usize = 5;
 /// How often the log is looked at for a line that has to come.
 const CATCH_UP: Duration = Duration::from_millis(5);
 
@@ -62,8 +64,34 @@ pub(super) struct Order<'a> {
 
 /// Creates and starts it. Once this has begun it must be let finish: what is created meanwhile would be lost otherwise.
 pub(super) async fn start(engine: Engine, order: Order<'_>) -> Result<(Container, ContainerPlace)> {
-    let launch = (order.recipe.launch)(&order.password);
-    let request = request(&order, &launch, &engine.publish);
+    let mut starts = 1;
+    loop {
+        let chosen = if order.recipe.advertises {
+            choose(&engine, &order.recipe.ports).await?
+        } else {
+            Chosen::default()
+        };
+        match start_at(&engine, &order, &chosen).await {
+            Ok(started) => return Ok(started),
+            Err(error) => {
+                engine.release(chosen.reached.into_values()).await;
+                if starts == STARTS || !order.recipe.advertises || !is_taken(&error) {
+                    return Err(error);
+                }
+                tracing::info!(%error, "other ports are tried");
+                starts += 1;
+            }
+        }
+    }
+}
+
+async fn start_at(engine: &Engine, order: &Order<'_>, chosen: &Chosen) -> Result<(Container, ContainerPlace)> {
+    let launch = (order.recipe.launch)(&ContainerStart {
+        password: order.password.clone(),
+        host: engine.publish.host.clone(),
+        ports: chosen.reached.clone(),
+    });
+    let request = request(order, &launch, chosen, &engine.publish);
     let started = tokio::time::timeout(order.patience, request.start())
         .await
         .unwrap_or(Err(
@@ -86,7 +114,7 @@ pub(super) async fn start(engine: Engine, order: Order<'_>) -> Result<(Container
             return Err(error);
         }
     };
-    match attend(&engine, &id, &order).await {
+    match attend(engine, &id, order, chosen).await {
         Ok(attended) => Ok(attended),
         Err(error) => {
             if engine.remove(&id).await.is_ok() {
@@ -97,7 +125,7 @@ pub(super) async fn start(engine: Engine, order: Order<'_>) -> Result<(Container
     }
 }
 
-async fn attend(engine: &Engine, id: &str, order: &Order<'_>) -> Result<(Container, ContainerPlace)> {
+async fn attend(engine: &Engine, id: &str, order: &Order<'_>, chosen: &Chosen) -> Result<(Container, ContainerPlace)> {
     super::create_folder(&order.folder)?;
     let log = Log::new(order.folder.join("server.log"));
     let followed = Followed {
@@ -117,7 +145,7 @@ async fn attend(engine: &Engine, id: &str, order: &Order<'_>) -> Result<(Contain
         log,
         ended,
     };
-    let ports = match published(engine, id, &order.recipe.ports).await {
+    let ports = match published(engine, id, &order.recipe.ports, chosen).await {
         Ok(ports) => ports,
         Err(error) => {
             // All that it said is here once it is known how it ended.
@@ -141,7 +169,12 @@ async fn attend(engine: &Engine, id: &str, order: &Order<'_>) -> Result<(Contain
     Ok((container, place))
 }
 
-fn request(order: &Order<'_>, launch: &ContainerLaunch, publish: &Publish) -> ContainerRequest<GenericImage> {
+fn request(
+    order: &Order<'_>,
+    launch: &ContainerLaunch,
+    chosen: &Chosen,
+    publish: &Publish,
+) -> ContainerRequest<GenericImage> {
     // A digest has a colon, too: `name@sha256:…`.
     let (name, tag) = order
         .image
@@ -172,7 +205,7 @@ fn request(order: &Order<'_>, launch: &ContainerLaunch, publish: &Publish) -> Co
     if let Some(bytes) = launch.shm_size {
         request = request.with_shm_size(bytes);
     }
-    let bindings = bindings(&order.recipe.ports, publish);
+    let bindings = bindings(&order.recipe.ports, chosen, publish);
     // Nothing of a test's server has to outlive it: what would be a volume is kept in memory.
     let tmpfs: HashMap<String, String> = order
         .image

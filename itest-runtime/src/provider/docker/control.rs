@@ -14,7 +14,7 @@ use testcontainers::bollard::query_parameters::{
 };
 
 use super::engine::{Engine, within};
-use super::ports::published;
+use super::ports::{Chosen, published};
 use crate::error::{Context, Error, Result};
 use crate::provider::ContainerPlace;
 
@@ -74,6 +74,18 @@ pub(crate) enum Condition {
     Unchecked,
     /// It doesn't run (any more).
     Ended { exit_code: i64 },
+}
+
+impl ContainerPlace {
+    /// Runs a command in the container and waits for its end; a command that fails is not an error: see [`ExecOutput::exit_code`]. A
+    /// service's [`connect`](crate::service::Service::connect) may do so, for what has to be done inside once the server runs.
+    ///
+    /// # Errors
+    /// When the engine can't run it: the container doesn't run, perhaps.
+    pub async fn exec<S: Into<String>>(&self, command: impl IntoIterator<Item = S>) -> Result<ExecOutput> {
+        let control = Control::of(self).await?;
+        control.exec(command.into_iter().map(Into::into).collect()).await
+    }
 }
 
 impl Control {
@@ -166,7 +178,7 @@ impl Control {
 
     /// The host's ports, as they are now: the engine gives others at every start.
     pub(crate) async fn ports(&self, wanted: &[u16]) -> Result<BTreeMap<u16, u16>> {
-        published(&self.engine, &self.id, wanted).await
+        published(&self.engine, &self.id, wanted, &Chosen::default()).await
     }
 
     pub(crate) async fn condition(&self) -> Result<Condition> {

@@ -150,7 +150,7 @@ impl Engine {
         self.publish.bind.is_empty() || self.tunnel.is_some()
     }
 
-    /// Removes a container with its anonymous volumes. That it is gone already is no error.
+    /// Removes a container with its anonymous volumes. One that is gone already is not an error.
     pub(super) async fn remove(&self, container: &str) -> Result<()> {
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         let removal = self.docker.remove_container(container, Some(options));

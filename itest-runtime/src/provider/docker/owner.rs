@@ -68,7 +68,7 @@ impl Owner {
         })
     }
 
-    /// Whether `here` can know that this owner is dead: it lived on the same machine, which has been started anew since, or
+    /// Whether `here` can know that this owner is dead: it lived on the same machine, which has been restarted since, or
     /// in the same world of processes, where it isn't any more. Whoever can't be known is left alone. `shared`: the engine
     /// serves other machines, too, and one of those may have our name.
     pub(super) fn is_dead(&self, here: &Self, shared: bool, is_alive: impl Fn(ProcessId) -> bool) -> bool {

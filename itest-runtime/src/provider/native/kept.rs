@@ -28,7 +28,7 @@ const OLD: Duration = Duration::from_mins(10);
 const UNUSED: Duration = Duration::from_hours(30 * 24);
 /// How many are kept that servers have used: a workspace needs one for each server that its tests ask for.
 const MOST: usize = 8;
-/// More than this isn't kept: it would cost more than making it anew.
+/// More than this isn't kept: it would cost more than making another.
 const LARGE: u64 = 1 << 30;
 const BUFFER: usize = 256 << 10;
 

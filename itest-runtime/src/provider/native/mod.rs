@@ -75,10 +75,15 @@ pub(crate) async fn start(ask: &Ask<'_>, recipe: NativeRecipe, wish: &NativeWish
     let program = find::find(name, &recipe.program, wish.bin.as_deref()).await?;
     let user = ServerUser::choose(recipe.refuses_root, around.server_user.as_deref())?;
     let dir = create_dir(&around.roots.data_root(wish.data_dir.as_deref())?, name)?;
+    let mut ports = free_ports(1 + recipe.ports.len())
+        .context(|| "failed to find a free port on 127.0.0.1")?
+        .into_iter();
+    let port = ports.next().unwrap_or_default();
     let place = Place {
         data: dir.join(DATA),
         dir,
-        port: free_port().context(|| "failed to find a free port on 127.0.0.1")?,
+        port,
+        ports: recipe.ports.iter().copied().zip(ports).collect(),
         password: random_hex(24),
         version: program.version.major(),
     };
@@ -292,7 +297,13 @@ fn write_private_file(path: &Path, contents: &str, user: ServerUser) -> Result<(
     user.own_open(&written, path)
 }
 
-/// A port that was free a moment ago. Somebody may take it before the server does: the caller then tries another.
-fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+/// Ports that were free a moment ago. Somebody may take one before the server does: the caller then tries others.
+fn free_ports(count: usize) -> std::io::Result<Vec<u16>> {
+    let listeners: Vec<TcpListener> = (0..count)
+        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+        .collect::<std::io::Result<_>>()?;
+    listeners
+        .iter()
+        .map(|listener| Ok(listener.local_addr()?.port()))
+        .collect()
 }

@@ -1,4 +1,4 @@
-//! Makes a server's data folder: of what is kept, or anew.
+//! Makes a server's data folder: from what is kept, or from nothing.
 
 use std::fs;
 use std::path::Path;

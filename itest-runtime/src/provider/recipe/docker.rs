@@ -17,10 +17,44 @@ pub struct DockerRecipe {
     pub default_image: String,
     /// The ports that are published, as the container knows them; the first is the service's own.
     pub ports: Vec<u16>,
-    /// Arguments, files and the like, given the server's password.
-    pub launch: Box<dyn Fn(&str) -> ContainerLaunch + Send + Sync>,
+    /// Arguments, files and the like, given what is known of it before it starts.
+    pub launch: Box<dyn Fn(&ContainerStart) -> ContainerLaunch + Send + Sync>,
+    /// Whether the server has to tell its clients where it is, and so must be told: its ports on the host are then chosen before
+    /// it starts.
+    pub advertises: bool,
     /// Whether a test that has it to itself may stop the container and start it again: that it ended is then no failure.
     pub may_pause: bool,
+}
+
+/// What is known of a container before it starts.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ContainerStart {
+    /// A random password, for a server that takes one.
+    pub password: String,
+    /// The host on which its ports will be published.
+    pub host: String,
+    /// The host's port for each of the container's, if the recipe [`advertises`](DockerRecipe::advertises); else the engine
+    /// chooses them when it starts the container.
+    pub ports: BTreeMap<u16, u16>,
+}
+
+impl ContainerStart {
+    /// `host:port` by which clients will reach this one of the container's ports; none if the recipe doesn't advertise, or
+    /// doesn't publish it.
+    pub fn address_of(&self, port: u16) -> Option<String> {
+        Some(authority(&self.host, *self.ports.get(&port)?))
+    }
+}
+
+/// Never shows the password.
+impl fmt::Debug for ContainerStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContainerStart")
+            .field("host", &self.host)
+            .field("ports", &self.ports)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How to start a container.
@@ -181,6 +215,7 @@ impl DockerRecipe {
             default_image: image.into(),
             ports: vec![port],
             launch: Box::new(|_| ContainerLaunch::default()),
+            advertises: false,
             may_pause: false,
         }
     }
@@ -197,8 +232,24 @@ impl DockerRecipe {
         self
     }
 
-    /// How it is started, given the server's password.
-    pub fn launch(mut self, launch: impl Fn(&str) -> ContainerLaunch + Send + Sync + 'static) -> Self {
+    /// Has its ports on the host chosen before it starts, for a server that tells its clients where it is, as Kafka does:
+    /// [`ContainerStart::address_of`] then knows.
+    ///
+    /// ```
+    /// use itest::provider::{ContainerLaunch, DockerRecipe};
+    ///
+    /// let recipe = DockerRecipe::new("apache/kafka:4.1.0", 9092).advertises().launch(|start| {
+    ///     let outside = start.address_of(9092).unwrap_or_default();
+    ///     ContainerLaunch::default().env([("KAFKA_ADVERTISED_LISTENERS".to_owned(), format!("PLAINTEXT://{outside}"))])
+    /// });
+    /// ```
+    pub fn advertises(mut self) -> Self {
+        self.advertises = true;
+        self
+    }
+
+    /// How it is started, given what is known of it before.
+    pub fn launch(mut self, launch: impl Fn(&ContainerStart) -> ContainerLaunch + Send + Sync + 'static) -> Self {
         self.launch = Box::new(launch);
         self
     }

@@ -1,5 +1,6 @@
 //! Where a server listens, and where it can be reached.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -21,6 +22,9 @@ pub struct Endpoint {
     pub user: String,
     /// The password: the random one that a server of ours was started with, or that of an external server's URL.
     pub password: String,
+    /// Where further ports of the server are to be had at [`Self::host`], by their usual numbers. An external server's URL
+    /// names none.
+    pub ports: BTreeMap<u16, u16>,
     /// The folder of a process of this machine, where it may have made a socket.
     pub folder: Option<PathBuf>,
     /// The container, if it is one.
@@ -42,6 +46,7 @@ impl Endpoint {
             port: 0,
             user: String::new(),
             password: String::new(),
+            ports: BTreeMap::new(),
             folder: None,
             container: None,
             compose: None,
@@ -57,6 +62,7 @@ impl Endpoint {
             host: "127.0.0.1".to_owned(),
             port: place.port,
             password: place.password.clone(),
+            ports: place.ports.clone(),
             folder: Some(place.dir.clone()),
             ..Self::new(owner, dedicated)
         }
@@ -68,6 +74,7 @@ impl Endpoint {
             host: place.host.clone(),
             port: place.port,
             password: place.password.clone(),
+            ports: place.ports.clone(),
             container: Some(place),
             ..Self::new(owner, dedicated)
         }
@@ -114,8 +121,28 @@ impl Endpoint {
             let url = self.url.as_deref().map(redacted).unwrap_or_default();
             return Err(Error::new(format!("{url} names no host or no port")).permanent());
         }
+        Ok(self.at(self.port))
+    }
+
+    /// `host:port` of a further port, by its usual number, such as 15672. On an external server it is taken for
+    /// that very number.
+    ///
+    /// # Errors
+    /// When the recipe asks for no such port, or there is more than one address.
+    pub fn address_of(&self, port: u16) -> Result<String> {
+        self.address()?;
+        match self.ports.get(&port) {
+            Some(port) => Ok(self.at(*port)),
+            None if self.url.is_some() => Ok(self.at(port)),
+            None => Err(Error::new(format!("the service's recipe asks for no port {port}"))
+                .hint("add it: `NativeRecipe::more_ports`, `DockerRecipe::more_ports`")
+                .permanent()),
+        }
+    }
+
+    fn at(&self, port: u16) -> String {
         // A URL has brackets already.
-        Ok(authority(self.host.trim_matches(['[', ']']), self.port))
+        authority(self.host.trim_matches(['[', ']']), port)
     }
 }
 
@@ -183,6 +210,7 @@ mod tests {
         assert_eq!((endpoint.user.as_str(), endpoint.password.as_str()), ("ada", "s@cret"));
         let shown = format!("{endpoint:?}");
         assert!(!shown.contains("s@cret") && !shown.contains("s%40cret"), "{shown}");
+        assert_eq!(endpoint.address_of(11212).expect("its own number"), "[::1]:11212");
         let nowhere = Endpoint::external("memcache://host", "0badcafe")
             .expect("a URL")
             .address();

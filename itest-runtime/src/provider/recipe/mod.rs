@@ -7,7 +7,7 @@ mod native;
 
 pub use compose::{ComposePlace, ComposeRecipe};
 pub use docker::authority;
-pub use docker::{ContainerLaunch, ContainerPlace, DockerRecipe};
+pub use docker::{ContainerLaunch, ContainerPlace, ContainerStart, DockerRecipe};
 pub use endpoint::{Endpoint, Listen};
 pub use native::{DeathSignal, Launch, NativeRecipe, Place, Prepare, PrepareArgs, Program};
 
@@ -81,8 +81,8 @@ impl Recipe {
         let (inside, name) = (args.clone(), program.name.clone());
         let native =
             NativeRecipe::new(program, move |place| Launch::new(args(&Listen::natively(place)))).refuses_root();
-        let docker = DockerRecipe::new(image, port).launch(move |password| {
-            let args = inside(&Listen::inside(port, password));
+        let docker = DockerRecipe::new(image, port).launch(move |start| {
+            let args = inside(&Listen::inside(port, &start.password));
             ContainerLaunch::new([name.clone()].into_iter().chain(args))
         });
         Self::native(native).or_docker(docker)

@@ -1,5 +1,6 @@
 //! What it takes to run a service as a process of this machine.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::os::SegmentFile;
@@ -19,6 +20,8 @@ pub struct NativeRecipe {
     pub death_signal: DeathSignal,
     /// The signal on which the server leaves data behind that another one can begin with; none if its data isn't worth that.
     pub keep_signal: Option<DeathSignal>,
+    /// Further ports that the server listens on, by their usual numbers.
+    pub ports: Vec<u16>,
     /// What leads to the System V shared memory that the server leaves if it is killed, if it has any.
     pub segment: Option<SegmentFile>,
 }
@@ -33,6 +36,7 @@ impl NativeRecipe {
             refuses_root: false,
             death_signal: DeathSignal::Term,
             keep_signal: None,
+            ports: Vec::new(),
             segment: None,
         }
     }
@@ -58,6 +62,13 @@ impl NativeRecipe {
     /// Ends it with this signal when its data is to be kept.
     pub fn keep_signal(mut self, signal: DeathSignal) -> Self {
         self.keep_signal = Some(signal);
+        self
+    }
+
+    /// Has a free port for each of these, too, which are the usual numbers: [`Place::ports`], and
+    /// [`Endpoint::address_of`](super::Endpoint::address_of).
+    pub fn more_ports(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
+        self.ports.extend(ports);
         self
     }
 
@@ -216,6 +227,8 @@ pub struct Place {
     pub data: PathBuf,
     /// A free port on the loopback interface.
     pub port: u16,
+    /// One for each of [`NativeRecipe::ports`].
+    pub ports: BTreeMap<u16, u16>,
     /// A random password.
     pub password: String,
     /// The program's major version.

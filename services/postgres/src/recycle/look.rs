@@ -145,8 +145,8 @@ pub(super) struct Seen {
 
 /// The expression of what no template knows of a database `d` and a role `a`.
 ///
-/// When the server's statistics began, which is anew after each crash; prepared transactions, settings, and what the rights of
-/// a role or a database's owner allow: its access list, limits, comments, members. The password is set anew for each lease.
+/// When the server's statistics began: after each crash they begin again; prepared transactions, settings, and what the rights of
+/// a role or a database's owner allow: its access list, limits, comments, members. Each lease sets another password.
 const TERMS: &str = "ROW(
      pg_stat_get_bgwriter_stat_reset_time(), pg_stat_get_db_stat_reset_time(d.oid),
      (SELECT array_agg(x::text) FROM aclexplode(d.datacl) AS x), d.datconnlimit, d.datistemplate, d.datallowconn,

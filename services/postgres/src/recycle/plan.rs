@@ -139,7 +139,7 @@ pub(super) fn plan(
                 }
                 | Kind::Fixed,
             ) => {
-                return Plan::Rebuild(format!("{} was written anew", name(template, oid)));
+                return Plan::Rebuild(format!("{} was rewritten", name(template, oid)));
             }
             Some(Kind::Table { .. }) => restoration.tables.push((oid, How::Refill)),
             Some(Kind::Sequence { .. }) if !restoration.sequences.contains(&oid) => restoration.sequences.push(oid),
@@ -181,7 +181,7 @@ fn verdict(template: &Template, oid: u32, seen: &Catalogs) -> Catalog {
     }
     let mut more = *new;
     if relation.name == CLASSES {
-        // What was written anew has a new row in the place of the old one.
+        // What was rewritten has a new row in the place of the old one.
         let only_rewritten = seen
             .new_classes
             .iter()

@@ -1,32 +1,34 @@
 //! The supervisor's end: databases, templates and roles.
 
 mod base;
+mod bring_back;
 mod connect;
 mod keep;
+mod open;
 mod owner;
+mod slice;
 mod template;
 mod terms;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use itest_runtime::service::Lost;
-use itest_runtime::service::random_hex;
-use itest_runtime::service::{KeptTemplate, LeaseName, PoolSpec, Recycled, Slices, Used};
+use itest_runtime::service::{KeptTemplate, LeaseName, Lost, PoolSpec, Recycled, Slices, Used};
 use itest_runtime::spec::Fingerprint;
-use itest_runtime::{Context, Error, Result};
+use itest_runtime::{Error, Result};
 use owner::Places;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+pub use slice::PgSlice;
+use sqlx::Connection;
 use terms::Terms;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
-use super::admin::{Admin, bound_locks, end_other_sessions, end_others, ident, literal};
+use super::admin::{Admin, ident};
 use super::external::{self, SignOfLife};
 use super::grant::{Address, PgGrant};
-use super::recycle::{Baseline, Contract, OPENING, Template as Content};
+use super::recycle::Template as Content;
 use super::{Isolation, PgSpec, Postgres};
 
 /// What a rolled back transaction inserted stays behind as dead rows. Where they can't be counted, a new database is cheaper
@@ -34,12 +36,6 @@ use super::{Isolation, PgSpec, Postgres};
 const ROLLBACKS: u32 = 500;
 /// Renaming roles leaves dead rows in the server's own tables, which every login passes: they are vacuumed after this many leases.
 const LEASES: u64 = 64;
-/// How long to wait for a lock in a slice before those who hold it are ended.
-const LOCKED: Duration = Duration::from_millis(500);
-/// How many connections one lease may have: of the server's 300, so that no test can take them all.
-const CONNECTIONS: i32 = 100;
-/// The longest name that the server takes.
-const NAME_LIMIT: usize = 63;
 
 /// What sessions of a role in a database are running, and which session's lock they wait for. That one's last statement is told:
 /// the one that took the lock, or a later one.
@@ -128,43 +124,6 @@ struct Sealed {
     content: OnceCell<Arc<Content>>,
 }
 
-/// One database.
-#[derive(Debug)]
-pub struct PgSlice {
-    database: String,
-    role: Option<String>,
-    /// What the role is called if renaming it failed.
-    former_role: Option<String>,
-    /// What is in its template; none if it is not used twice.
-    content: Option<Arc<Content>>,
-    /// What it has to be once more, where changes are counted.
-    baseline: Option<Baseline>,
-    /// Stays open while the database is used again: no fork, no cold catalog cache.
-    connection: Option<PgConnection>,
-    /// How many transactions were rolled back here.
-    rollbacks: u32,
-    /// As what the role was opened last, if nothing of that has changed since.
-    opened: Option<Isolation>,
-    /// The URL's own database: nothing of it is ours.
-    is_guest: bool,
-}
-
-impl PgSlice {
-    fn new(database: String, role: Option<String>) -> Self {
-        Self {
-            database,
-            role,
-            former_role: None,
-            content: None,
-            baseline: None,
-            connection: None,
-            rollbacks: 0,
-            opened: None,
-            is_guest: false,
-        }
-    }
-}
-
 impl PgSlices {
     fn next_name(&self, kind: &str) -> String {
         next_name(&self.owner, kind)
@@ -220,96 +179,6 @@ impl PgSlices {
             bare: false,
             must_see_rollback: true,
         }
-    }
-
-    async fn connection<'a>(&self, slice: &'a mut PgSlice) -> Result<&'a mut PgConnection> {
-        if slice.connection.is_none() {
-            slice.connection = Some(self.connect_to(&slice.database).await?);
-        }
-        slice
-            .connection
-            .as_mut()
-            .ok_or_else(|| Error::new("a slice has no connection"))
-    }
-
-    /// A connection of the supervisor's own that nothing in the database bends.
-    async fn connect_to(&self, database: &str) -> Result<PgConnection> {
-        let wanted = || "failed to connect to a slice";
-        // These could end the session before it can say anything.
-        let patient = [("statement_timeout", "0"), ("idle_in_transaction_session_timeout", "0")];
-        let options = self.admin.options_in(database).options(patient);
-        let mut connection = PgConnection::connect_with(&options).await.context(wanted)?;
-        bound_locks(&mut connection, LOCKED).await.context(wanted)?;
-        if self.recycles {
-            sqlx::raw_sql(OPENING).execute(&mut connection).await.context(wanted)?;
-        }
-        Ok(connection)
-    }
-
-    /// Notes what a new database, a clone of `template`, has to be once more after each lease.
-    async fn take_baseline(&self, slice: &mut PgSlice, template: Option<&Sealed>) -> Result<()> {
-        let Some(role) = slice.role.clone().filter(|_| !self.dedicated) else {
-            return Ok(());
-        };
-        slice.content = Some(self.learn(slice, template).await?);
-        if !self.recycles {
-            return Ok(());
-        }
-        let query = Contract::query(&literal(&slice.database), &literal(&role));
-        let row = sqlx::raw_sql(AssertSqlSafe(query)).fetch_one(self.admin.pool()).await;
-        let contract = Contract::read(&row.context(|| "failed to look at a new database")?)?;
-        slice.baseline = contract.counts_everything().then(|| Baseline::of_new(contract));
-        Ok(())
-    }
-
-    /// What is in a new database and its template: looked up in the first one.
-    async fn learn(&self, slice: &mut PgSlice, template: Option<&Sealed>) -> Result<Arc<Content>> {
-        let known = template.map_or(&self.blank, |template| &template.content);
-        let read = async || {
-            let connection = self.connection(slice).await?;
-            let content = if self.recycles {
-                Content::read(connection).await
-            } else {
-                Content::read_sequences(connection).await
-            };
-            content.map(Arc::new)
-        };
-        known.get_or_try_init(read).await.cloned()
-    }
-
-    /// What renames a lease's role, so that nobody who knows its name gets in, and the new name. It is committed before what
-    /// follows in the same message begins: whoever got in before is seen then.
-    fn lock_out(&self, role: &str) -> (String, String) {
-        let parked = self.next_name("p");
-        (
-            format!("BEGIN; ALTER ROLE {} RENAME TO {}; COMMIT", ident(role), ident(&parked)),
-            parked,
-        )
-    }
-
-    /// Where changes aren't counted: after a rollback that was seen, only stale clients and sequences are left to deal with.
-    /// In one message, if all is as it should be.
-    async fn recycle_rolled_back(&self, slice: &mut PgSlice, content: &Content, locked: &str) -> Result<Recycled> {
-        let database = slice.database.clone();
-        let connection = self.connection(slice).await?;
-        let restore = content.restore_sequences().unwrap_or_default();
-        // Whoever logs in after the first COMMIT is turned away, and whoever did so before it is counted.
-        let all = format!("{locked}; {}; {restore}", end_others(&database));
-        let row = sqlx::raw_sql(AssertSqlSafe(all)).fetch_one(&mut *connection).await;
-        let left: i64 = row
-            .and_then(|row| row.try_get(0))
-            .context(|| "failed to take a rolled back database back")?;
-        if left > 0 {
-            end_other_sessions(connection, &database).await?;
-            if !restore.is_empty() {
-                let restored = sqlx::raw_sql(AssertSqlSafe(restore.to_owned()))
-                    .execute(connection)
-                    .await;
-                restored.context(|| "failed to put sequences back")?;
-            }
-        }
-        slice.rollbacks += 1;
-        Ok(Recycled::Ready)
     }
 }
 
@@ -506,7 +375,7 @@ impl Slices<Postgres> for PgSlices {
 
 impl PgSlices {
     /// Checks that the server wasn't restarted since we came: after a crash, unlogged tables are empty and counters begin
-    /// anew, in templates, too.
+    /// at zero, in templates, too.
     pub(super) async fn check_era(&self) -> Result<()> {
         let era = self.admin.era().await;
         if era.as_ref().is_ok_and(|era| *era == self.era) {
@@ -517,71 +386,6 @@ impl PgSlices {
         era.and(Err(Error::new(
             "the PostgreSQL server was restarted while tests were using it; the next test finds everything made again",
         )))
-    }
-
-    /// Opens a slice to one lease.
-    async fn open(&self, slice: &mut PgSlice, spec: &PgSpec, lease: &LeaseName) -> Result<PgGrant> {
-        let (old, password) = match (&slice.role, &self.logins) {
-            (Some(role), _) => (role.clone(), random_hex(24)),
-            (None, Logins::UrlUser { user, password, .. }) => {
-                let (user, password) = (user.clone(), password.clone());
-                return Ok(PgGrant {
-                    bare: slice.is_guest,
-                    ..self.grant_of(&slice.database, user, password, spec.isolation)
-                });
-            }
-            (None, Logins::Own) => return Err(Error::new("a slice has no role")),
-        };
-        if spec.isolation == Isolation::Shared {
-            return self.grant_shared(slice, spec, lease, &password).await;
-        }
-        let new = lease.within(NAME_LIMIT);
-        let limit = if spec.isolation == Isolation::Transaction {
-            1
-        } else {
-            CONNECTIONS
-        };
-        let mut granted = format!("ALTER ROLE {} RENAME TO {}", ident(&old), ident(&new));
-        // From one transaction to the next nothing else changes where a socket needs no password: none of them can be reached
-        // by a URL.
-        let as_before = slice.opened == Some(Isolation::Transaction) && spec.isolation == Isolation::Transaction;
-        if !as_before || !matches!(self.address, Address::Native { .. }) {
-            granted.push_str(&format!(
-                "; ALTER ROLE {new} CONNECTION LIMIT {limit} PASSWORD {password}",
-                new = ident(&new),
-                password = literal(&password),
-            ));
-        }
-        match &mut slice.connection {
-            // Quicker than one of the pool's.
-            Some(connection) => sqlx::raw_sql(AssertSqlSafe(granted))
-                .execute(connection)
-                .await
-                .map(drop)
-                .context(|| "failed to open a database to the test")?,
-            None => self.admin.run("failed to open a database to the test", granted).await?,
-        }
-        slice.role = Some(new.clone());
-        slice.opened = Some(spec.isolation);
-        Ok(PgGrant {
-            must_see_rollback: slice.baseline.is_none(),
-            ..self.grant_of(&slice.database, new, password, spec.isolation)
-        })
-    }
-
-    /// Each lease of a shared database has a role of its own besides.
-    async fn grant_shared(&self, slice: &PgSlice, spec: &PgSpec, lease: &LeaseName, password: &str) -> Result<PgGrant> {
-        let role = lease.within(NAME_LIMIT);
-        let owner = slice.role.as_deref().unwrap_or_default();
-        let made = format!(
-            "CREATE ROLE {role} LOGIN PASSWORD {password}; GRANT {owner} TO {role}; {like_owner}; ALTER ROLE {role} SET role = {owner}",
-            like_owner = terms::like_role(slice.role.as_deref().unwrap_or_default(), &role),
-            role = ident(&role),
-            owner = ident(owner),
-            password = literal(password),
-        );
-        self.admin.run("failed to make a role", made).await?;
-        Ok(self.grant_of(&slice.database, role, password.to_owned(), spec.isolation))
     }
 }
 

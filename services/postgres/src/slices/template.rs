@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-use itest_runtime::service::Slices;
-use itest_runtime::service::random_hex;
+use itest_runtime::service::{Slices, random_hex};
 use itest_runtime::spec::Fingerprint;
 use itest_runtime::{Error, Result};
 use tokio::sync::OnceCell;

@@ -6,9 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use itest_runtime::service::Lost;
-use itest_runtime::service::random_hex;
-use itest_runtime::service::{LeaseName, Recycled, Slices, Used};
+use itest_runtime::service::{LeaseName, Lost, Recycled, Slices, Used, random_hex};
 use itest_runtime::{Context, Error, Result};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, cmd};

@@ -237,7 +237,7 @@ impl Project {
         &self.log
     }
 
-    /// Waits until one of its containers fails. That one has done its work is no failure.
+    /// Waits until one of its containers fails. A job that ended with success has not failed.
     pub(crate) async fn ended(&self) -> String {
         let mut failing: Vec<_> = self
             .ended
