@@ -1,6 +1,9 @@
 //! What a service may ask of a provider besides a process and a port: to be told its outside address before it starts, further
 //! ports, commands inside its container.
 
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use itest::provider::{ContainerLaunch, DockerRecipe, Endpoint, Launch, NativeRecipe, Program, Recipe};
 use itest::service::{LeaseName, Placement, Recycled, Service, Slices, TestContext, Used};
 use itest::{Context, Error, Inject, Lease, Result, integration};
@@ -27,6 +30,15 @@ fn signpost() -> Signpost {
 #[derive(Clone, Default)]
 struct Signpost {
     placement: Placement,
+    contested: bool,
+}
+
+impl Signpost {
+    /// Somebody takes its port just before the container does.
+    fn contested(mut self) -> Self {
+        self.contested = true;
+        self
+    }
 }
 
 itest::options!(Signpost { docker, dedicated });
@@ -34,7 +46,8 @@ itest::options!(Signpost { docker, dedicated });
 impl Service for Signpost {
     const NAME: &'static str = "signpost";
     const CODE: &'static str = itest::code!();
-    type ServerSpec = ();
+    /// Whether its port is contested.
+    type ServerSpec = bool;
     type SliceSpec = ();
     /// The address, and that of the second port.
     type Grant = (String, String);
@@ -44,14 +57,19 @@ impl Service for Signpost {
         &self.placement
     }
 
-    fn specs(&self, _: &TestContext) -> Result<((), ())> {
-        Ok(((), ()))
+    fn specs(&self, _: &TestContext) -> Result<(bool, ())> {
+        Ok((self.contested, ()))
     }
 
-    fn recipe((): &()) -> Recipe {
+    fn recipe(contested: &bool) -> Recipe {
         let recipe = DockerRecipe::new("localhost/itest-toolbox:1", 8080).more_ports([8081]);
-        Recipe::docker(recipe.advertises().launch(|start| {
+        let contests = AtomicU8::new(if *contested { 2 } else { 0 });
+        Recipe::docker(recipe.advertises().launch(move |start| {
             let outside = start.address_of(8080).unwrap_or_default();
+            if contests.load(Ordering::Relaxed) > 0 {
+                contests.fetch_sub(1, Ordering::Relaxed);
+                std::mem::forget(TcpListener::bind(&outside));
+            }
             let listen = "busybox nc -ll -p 8081 -e sh /signpost & exec busybox nc -ll -p 8080 -e sh /signpost";
             ContainerLaunch::new(["-c", listen])
                 .entrypoint("/bin/sh")
@@ -60,7 +78,7 @@ impl Service for Signpost {
         }))
     }
 
-    async fn connect((): &(), endpoint: &Endpoint) -> Result<Addresses> {
+    async fn connect(_: &bool, endpoint: &Endpoint) -> Result<Addresses> {
         let container = endpoint.container.as_ref();
         let container = container.ok_or_else(|| Error::new("it is not a container").permanent())?;
         let written = container.exec(["sh", "-c", "echo written inside >/tmp/inside"]).await?;
@@ -178,6 +196,14 @@ async fn a_server_that_says_where_it_is_was_told_before_it_started(here: Posts, 
         assert!(http_get(sent_to.unwrap(), "/there").await?.contains("this is there"));
     }
     assert_ne!(here.0, there.0);
+    Ok(())
+}
+
+#[integration(signpost(contested))]
+#[needs::images]
+async fn a_port_that_somebody_takes_before_the_container_is_replaced_by_another(posts: Posts) -> anyhow::Result<()> {
+    let answer = http_get(&posts.0, "/").await?;
+    assert!(answer.contains(&format!("http://{}/there", posts.0)), "{answer}");
     Ok(())
 }
 

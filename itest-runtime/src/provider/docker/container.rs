@@ -71,21 +71,30 @@ pub(super) async fn start(engine: Engine, order: Order<'_>) -> Result<(Container
         } else {
             Chosen::default()
         };
-        match start_at(&engine, &order, &chosen).await {
+        let failure = match start_at(&engine, &order, &chosen).await {
             Ok(started) => return Ok(started),
-            Err(error) => {
-                engine.release(chosen.reached.into_values()).await;
-                if starts == STARTS || !order.recipe.advertises || !is_taken(&error) {
-                    return Err(error);
-                }
+            Err(failure) => failure,
+        };
+        engine.release(chosen.reached.into_values()).await;
+        match failure {
+            Failure::PortTaken(error) if order.recipe.advertises && starts < STARTS => {
                 tracing::info!(%error, "other ports are tried");
+                order.roots.expect_container(&order.owner.run, &order.name);
                 starts += 1;
             }
+            Failure::PortTaken(error) | Failure::Other(error) => return Err(error),
         }
     }
 }
 
-async fn start_at(engine: &Engine, order: &Order<'_>, chosen: &Chosen) -> Result<(Container, ContainerPlace)> {
+/// Why a container didn't start.
+enum Failure {
+    /// Somebody else has a port that it was to have.
+    PortTaken(Error),
+    Other(Error),
+}
+
+async fn start_at(engine: &Engine, order: &Order<'_>, chosen: &Chosen) -> Result<(Container, ContainerPlace), Failure> {
     let launch = (order.recipe.launch)(&ContainerStart {
         password: order.password.clone(),
         host: engine.publish.host.clone(),
@@ -111,7 +120,11 @@ async fn start_at(engine: &Engine, order: &Order<'_>, chosen: &Chosen) -> Result
             if engine.remove(&order.name).await.is_ok() {
                 order.roots.forget_container(&order.name);
             }
-            return Err(error);
+            return Err(if is_taken(&error) {
+                Failure::PortTaken(error)
+            } else {
+                Failure::Other(error)
+            });
         }
     };
     match attend(engine, &id, order, chosen).await {
@@ -120,7 +133,7 @@ async fn start_at(engine: &Engine, order: &Order<'_>, chosen: &Chosen) -> Result
             if engine.remove(&id).await.is_ok() {
                 order.roots.forget_container(&order.name);
             }
-            Err(error)
+            Err(Failure::Other(error))
         }
     }
 }
