@@ -447,7 +447,7 @@
 //! ([`NativeRecipe::more_ports`](provider::NativeRecipe::more_ports), [`Endpoint::address_of`](provider::Endpoint::address_of)); its
 //! outside address before its container starts, as Kafka does ([`DockerRecipe::advertises`](provider::DockerRecipe::advertises));
 //! commands inside its container ([`ContainerPlace::exec`](provider::ContainerPlace::exec)).
-//! `tests/user_defined_service/ports.rs` shows them.
+//! `tests/user_defined_service/ports.rs` shows them. `tests/keyspace` is a service with [templates](#templates).
 //!
 //! # How it works
 //!

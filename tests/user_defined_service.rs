@@ -1,10 +1,14 @@
-//! A service that the user defined is used just like a built-in one. The service itself is `tests/memcached`.
+//! A service that the user defined is used just like a built-in one. The service itself is `tests/memcached`; one with templates
+//! is `tests/keyspace`.
 
+mod keyspace;
 mod memcached;
 mod namesake;
 #[path = "user_defined_service/ports.rs"]
 mod ports;
 mod support;
+#[path = "user_defined_service/templates.rs"]
+mod templates;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -38,7 +38,8 @@ pub use crate::spec::Used;
 /// that value must be a `Service`. It is made in the test's process. Two pieces of pure data travel from it to the supervisor,
 /// [`Service::ServerSpec`] and [`Service::SliceSpec`], and one comes back, [`Service::Grant`].
 ///
-/// `tests/memcached` in the repository is a complete one, to be copied; `tests/user_defined_service.rs` uses it.
+/// `tests/memcached` in the repository is a complete one, to be copied, and `tests/keyspace` one with templates;
+/// `tests/user_defined_service.rs` uses them.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a service",
     label = "the function of this name must return a service",
