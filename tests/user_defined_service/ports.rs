@@ -1,6 +1,7 @@
 //! What a service may ask of a provider besides a process and a port: to be told its outside address before it starts, further
 //! ports, commands inside its container.
 
+use std::marker::PhantomData;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -161,33 +162,25 @@ where
     }
 }
 
-/// Where a signpost is.
-struct Posts(String, String);
+/// Where a service's two ports are.
+struct Ports<S>(String, String, PhantomData<fn() -> S>);
 
-impl Inject for Posts {
-    type Service = Signpost;
+impl<S: Service<Grant = (String, String)>> Inject for Ports<S> {
+    type Service = S;
 
-    async fn inject(lease: &Lease<Signpost>) -> Result<Self> {
+    async fn inject(lease: &Lease<S>) -> Result<Self> {
         let (one, other) = lease.grant().clone();
-        Ok(Self(one, other))
-    }
-}
-
-struct Two(String, String);
-
-impl Inject for Two {
-    type Service = Twofold;
-
-    async fn inject(lease: &Lease<Twofold>) -> Result<Self> {
-        let (one, other) = lease.grant().clone();
-        Ok(Self(one, other))
+        Ok(Self(one, other, PhantomData))
     }
 }
 
 #[integration(here = signpost, there = signpost(dedicated))]
 #[needs::images]
-async fn a_server_that_says_where_it_is_was_told_before_it_started(here: Posts, there: Posts) -> anyhow::Result<()> {
-    for Posts(address, _) in [&here, &there] {
+async fn a_server_that_says_where_it_is_was_told_before_it_started(
+    here: Ports<Signpost>,
+    there: Ports<Signpost>,
+) -> anyhow::Result<()> {
+    for Ports(address, ..) in [&here, &there] {
         let answer = http_get(address, "/").await?;
         let sent_to = answer
             .lines()
@@ -201,7 +194,9 @@ async fn a_server_that_says_where_it_is_was_told_before_it_started(here: Posts, 
 
 #[integration(signpost(contested))]
 #[needs::images]
-async fn a_port_that_somebody_takes_before_the_container_is_replaced_by_another(posts: Posts) -> anyhow::Result<()> {
+async fn a_port_that_somebody_takes_before_the_container_is_replaced_by_another(
+    posts: Ports<Signpost>,
+) -> anyhow::Result<()> {
     let answer = http_get(&posts.0, "/").await?;
     assert!(answer.contains(&format!("http://{}/there", posts.0)), "{answer}");
     Ok(())
@@ -209,7 +204,7 @@ async fn a_port_that_somebody_takes_before_the_container_is_replaced_by_another(
 
 #[integration(signpost)]
 #[needs::images]
-async fn commands_run_inside_and_a_further_port_is_published(posts: Posts) -> anyhow::Result<()> {
+async fn commands_run_inside_and_a_further_port_is_published(posts: Ports<Signpost>) -> anyhow::Result<()> {
     assert!(http_get(&posts.1, "/inside").await?.contains("written inside"));
     assert_ne!(posts.0, posts.1);
     Ok(())
@@ -217,7 +212,7 @@ async fn commands_run_inside_and_a_further_port_is_published(posts: Posts) -> an
 
 #[integration(twofold)]
 #[needs::memcached]
-async fn a_process_has_further_ports_too(two: Two) -> anyhow::Result<()> {
+async fn a_process_has_further_ports_too(two: Ports<Twofold>) -> anyhow::Result<()> {
     assert_ne!(two.0, two.1);
     TcpStream::connect(&two.1).await?;
     Ok(())

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Compose;
 use crate::error::{Error, Result};
 use crate::provider::{ComposePlace, Condition, ContainerPlace, Control, Endpoint};
-use crate::service::{LeaseName, PoolSpec, Sharing, Slices};
+use crate::service::{LeaseName, PoolSpec, Slices};
 
 /// What a test needs to know of its containers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -63,10 +63,7 @@ impl Slices<Compose> for ComposeSlices {
     type Slice = ();
 
     fn pool(&self, (): &()) -> Result<PoolSpec> {
-        Ok(PoolSpec {
-            sharing: Sharing::Everyone,
-            ..PoolSpec::exclusive("compose")
-        })
+        Ok(PoolSpec::exclusive("compose").shared())
     }
 
     async fn make(&self, (): &()) -> Result<()> {

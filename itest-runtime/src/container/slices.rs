@@ -6,7 +6,7 @@ use super::wait::{self, Wait};
 use super::{Container, ContainerServer};
 use crate::error::{Error, Result};
 use crate::provider::{ContainerPlace, Control, Endpoint};
-use crate::service::{LeaseName, PoolSpec, Sharing, Slices};
+use crate::service::{LeaseName, PoolSpec, Slices};
 
 /// What a test needs to know of its container.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -51,10 +51,7 @@ impl Slices<Container> for ContainerSlices {
     type Slice = ();
 
     fn pool(&self, (): &()) -> Result<PoolSpec> {
-        Ok(PoolSpec {
-            sharing: Sharing::Everyone,
-            ..PoolSpec::exclusive("container")
-        })
+        Ok(PoolSpec::exclusive("container").shared())
     }
 
     async fn make(&self, (): &()) -> Result<()> {

@@ -84,14 +84,14 @@ pub(crate) fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send +
 }
 
 /// Removes a root, and what servers that were killed have left elsewhere.
-pub(crate) fn remove_root(root: &Path) {
+pub(super) fn remove_root(root: &Path) {
     for server in fs::read_dir(root).into_iter().flatten().flatten() {
         remove_segment(&server.path());
     }
     remove(root);
 }
 
-pub(crate) fn remove(path: &Path) {
+pub(super) fn remove(path: &Path) {
     let removed = match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),

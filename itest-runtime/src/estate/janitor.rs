@@ -123,26 +123,26 @@ impl Janitor {
     }
 
     /// What it knows this supervisor's own by.
-    pub(crate) fn token(&self) -> &str {
+    pub(super) fn token(&self) -> &str {
         &self.token
     }
 
     /// A standard input for a child that nothing may be taken away from: the janitor comes when it has ended, too.
-    pub(crate) fn wait_for(&self) -> Result<Stdio> {
+    pub(super) fn wait_for(&self) -> Result<Stdio> {
         let pipe = self.pipe.as_fd().try_clone_to_owned();
         pipe.map(Stdio::from)
             .context(|| "failed to duplicate the janitor's pipe")
     }
 
     /// Has a folder removed at the end.
-    pub(crate) fn remove(&mut self, folder: &Path) -> Result<()> {
+    pub(super) fn remove(&mut self, folder: &Path) -> Result<()> {
         let folder = folder.to_str().filter(|folder| !folder.contains('\n'));
         let folder = folder.ok_or_else(|| Error::new("a data folder's path is not plain text"))?;
         self.tell(&format!("dir {folder}\n"))
     }
 
     /// Replaces the list of servers to kill at the end; does nothing where the kernel kills them.
-    pub(crate) fn end(&mut self, servers: &[ProcessId]) -> Result<()> {
+    pub(super) fn end(&mut self, servers: &[ProcessId]) -> Result<()> {
         if os::HAS_PARENT_DEATH_SIGNAL {
             return Ok(());
         }
@@ -152,7 +152,7 @@ impl Janitor {
 
     /// Has this run's containers removed at the end, or none.
     #[cfg(feature = "docker")]
-    pub(crate) fn sweep(&mut self, run: Option<&str>) -> Result<()> {
+    pub(super) fn sweep(&mut self, run: Option<&str>) -> Result<()> {
         match run {
             Some(run) => self.tell(&format!("containers {run}\n")),
             None => self.tell("containers\n"),

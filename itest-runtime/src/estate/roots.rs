@@ -257,13 +257,13 @@ fn is_one(path: &Path) -> bool {
 }
 
 /// Whether a root is there, and its owner is gone: for those who hold the lock of its home.
-pub(crate) fn is_left(path: &Path) -> bool {
+pub(super) fn is_left(path: &Path) -> bool {
     is_one(path) && !is_held(path)
 }
 
 /// Gives what a dead supervisor left another name, so that its own is free, and tells where it is now. Should this process
 /// die before it is removed, it is known as an orphan.
-pub(crate) fn put_aside(root: &Path) -> PathBuf {
+pub(super) fn put_aside(root: &Path) -> PathBuf {
     let aside = root.with_file_name(name(&random_hex(6)));
     match fs::rename(root, &aside) {
         Ok(()) => aside,
@@ -272,7 +272,7 @@ pub(crate) fn put_aside(root: &Path) -> PathBuf {
 }
 
 /// Where roots lie unless a person said otherwise.
-pub(crate) fn usual(key: &str) -> Vec<PathBuf> {
+pub(super) fn usual(key: &str) -> Vec<PathBuf> {
     [PathBuf::from(MEMORY), os::temporary_folder()]
         .iter()
         .map(|folder| folder.join(name(key)))
@@ -281,7 +281,7 @@ pub(crate) fn usual(key: &str) -> Vec<PathBuf> {
 }
 
 /// Removes the roots in the usual places whose owners are dead, wherever those had their homes.
-pub(crate) fn remove_all_orphans() {
+pub(super) fn remove_all_orphans() {
     for folder in [PathBuf::from(MEMORY), os::temporary_folder()] {
         remove_orphans(&folder);
     }

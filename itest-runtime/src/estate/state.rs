@@ -12,19 +12,19 @@ use crate::home::{Home, Identity};
 use crate::os::{self, ProcessId};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct State {
-    pub(crate) supervisor: ProcessId,
-    pub(crate) boot: String,
+pub(super) struct State {
+    pub(super) supervisor: ProcessId,
+    pub(super) boot: String,
     /// Folders that hold the servers' data.
-    pub(crate) roots: Vec<PathBuf>,
-    pub(crate) servers: Vec<ProcessId>,
+    pub(super) roots: Vec<PathBuf>,
+    pub(super) servers: Vec<ProcessId>,
     /// What it has started on the container engine. Labels tell more; that there is something to look for is told here.
-    pub(crate) containers: Vec<String>,
+    pub(super) containers: Vec<String>,
 }
 
 impl State {
     /// Reads a state file; none if there is none.
-    pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
+    pub(super) fn read(path: &Path) -> Result<Option<Self>> {
         let text = match fs::read(path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -61,7 +61,7 @@ impl StateFile {
         file
     }
 
-    pub(crate) fn change<T>(&mut self, change: impl FnOnce(&mut State) -> T) -> T {
+    pub(super) fn change<T>(&mut self, change: impl FnOnce(&mut State) -> T) -> T {
         let changed = change(&mut self.state);
         self.write();
         changed

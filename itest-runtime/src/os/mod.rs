@@ -15,6 +15,7 @@ use portable as imp;
 mod segment;
 
 use std::ffi::OsString;
+use std::net::TcpListener;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -194,6 +195,18 @@ pub(crate) fn send_signal(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
         let _ = rustix::process::kill_process(pid, signal);
     }
+}
+
+/// Ports of this machine's address that were free a moment ago, no two of them the same. Somebody may take one before it is
+/// used: the caller then tries others.
+pub(crate) fn free_ports(address: &str, count: usize) -> std::io::Result<Vec<u16>> {
+    let listeners: Vec<TcpListener> = (0..count)
+        .map(|_| TcpListener::bind((address, 0)))
+        .collect::<std::io::Result<_>>()?;
+    listeners
+        .iter()
+        .map(|listener| Ok(listener.local_addr()?.port()))
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! The ports of a container: how they are to be published, and where they then are.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::TcpListener;
 
 use testcontainers::bollard::models::{PortBinding, PortMap};
 use testcontainers::bollard::query_parameters::InspectContainerOptions;
@@ -10,6 +9,7 @@ use super::engine::{Engine, within};
 use super::reach::Publish;
 use crate::error::{Context, Error, Result};
 use crate::naming::random_hex;
+use crate::os::free_ports;
 
 /// What the engine is told to publish.
 pub(super) type Bindings = HashMap<String, Option<Vec<PortBinding>>>;
@@ -29,23 +29,22 @@ const UNUSUAL: std::ops::Range<u16> = 20_000..32_000;
 /// Chooses a port for each. Somebody may take one before the container does: [`is_taken`] tells.
 pub(super) async fn choose(engine: &Engine, ports: &[u16]) -> Result<Chosen> {
     let mut chosen = Chosen::default();
-    // They are held until all are chosen, so that no two are the same.
-    let mut held = Vec::new();
-    for port in ports {
-        let host = if engine.is_elsewhere() {
-            let random = u16::from_str_radix(&random_hex(2), 16).unwrap_or_default();
-            UNUSUAL.start + random % (UNUSUAL.end - UNUSUAL.start)
-        } else {
-            let bind = engine.publish.bind.as_str();
-            let listener = TcpListener::bind((bind, 0)).context(|| format!("failed to find a free port on {bind}"))?;
-            let host = listener.local_addr().context(|| "a listener has no address")?.port();
-            held.push(listener);
-            host
-        };
+    let hosts = if engine.is_elsewhere() {
+        ports.iter().map(|_| unusual_port()).collect()
+    } else {
+        let bind = engine.publish.bind.as_str();
+        free_ports(bind, ports.len()).context(|| format!("failed to find a free port on {bind}"))?
+    };
+    for (port, host) in ports.iter().zip(hosts) {
         chosen.published.insert(*port, host);
         chosen.reached.insert(*port, engine.reach(host).await?);
     }
     Ok(chosen)
+}
+
+fn unusual_port() -> u16 {
+    let random = u16::from_str_radix(&random_hex(2), 16).unwrap_or_default();
+    UNUSUAL.start + random % (UNUSUAL.end - UNUSUAL.start)
 }
 
 /// Whether a container could not start because somebody else has a port that was chosen for it.
@@ -92,14 +91,13 @@ pub(super) async fn published(engine: &Engine, id: &str, ports: &[u16], chosen: 
     };
     let mut found = BTreeMap::new();
     for port in ports {
-        if let Some(reached) = chosen.reached.get(port) {
-            known.get(&format!("{port}/tcp")).ok_or_else(|| missing(*port))?;
-            found.insert(*port, *reached);
-            continue;
-        }
         let bindings = known.get(&format!("{port}/tcp")).and_then(Option::as_ref);
         let host = host_port(bindings).ok_or_else(|| missing(*port))?;
-        found.insert(*port, engine.reach(host).await?);
+        let reached = match chosen.reached.get(port) {
+            Some(reached) => *reached,
+            None => engine.reach(host).await?,
+        };
+        found.insert(*port, reached);
     }
     Ok(found)
 }

@@ -12,7 +12,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -23,7 +22,7 @@ use tokio::process::{Child, Command};
 use super::engine::ACTS;
 use super::remote::Remote;
 use crate::error::{Context, Error, Result};
-use crate::os::{self, ProcessId};
+use crate::os::{self, ProcessId, free_ports};
 
 /// How long it may take until the tunnel is open. ssh itself gives up earlier.
 const OPENS: Duration = Duration::from_secs(15);
@@ -139,7 +138,7 @@ impl Tunnel {
         }
         let mut failure = Error::new("this machine has no free port");
         for _ in 0..TRIES {
-            let here = free_port()?;
+            let here = free_ports("127.0.0.1", 1).context(|| "this machine has no free port")?[0];
             match self.order("forward", here, port).await {
                 Ok(()) => {
                     ports.insert(port, (here, 1));
@@ -260,12 +259,4 @@ fn target(remote: &Remote) -> String {
     let port = remote.port.map(|port| format!("-p {port} ")).unwrap_or_default();
     let user = remote.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
     format!("{port}{user}{}", remote.host)
-}
-
-/// A port of the loopback interface that nobody has just now.
-fn free_port() -> Result<u16> {
-    TcpListener::bind(("127.0.0.1", 0))
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .context(|| "this machine has no free port")
 }

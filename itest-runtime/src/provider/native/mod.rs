@@ -7,7 +7,6 @@ mod user;
 
 use std::fs;
 use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -75,7 +74,7 @@ pub(crate) async fn start(ask: &Ask<'_>, recipe: NativeRecipe, wish: &NativeWish
     let program = find::find(name, &recipe.program, wish.bin.as_deref()).await?;
     let user = ServerUser::choose(recipe.refuses_root, around.server_user.as_deref())?;
     let dir = create_dir(&around.roots.data_root(wish.data_dir.as_deref())?, name)?;
-    let mut ports = free_ports(1 + recipe.ports.len())
+    let mut ports = os::free_ports("127.0.0.1", 1 + recipe.ports.len())
         .context(|| "failed to find a free port on 127.0.0.1")?
         .into_iter();
     let port = ports.next().unwrap_or_default();
@@ -295,15 +294,4 @@ fn write_private_file(path: &Path, contents: &str, user: ServerUser) -> Result<(
     };
     let written = write().context(|| format!("failed to write {}", path.display()))?;
     user.own_open(&written, path)
-}
-
-/// Ports that were free a moment ago. Somebody may take one before the server does: the caller then tries others.
-fn free_ports(count: usize) -> std::io::Result<Vec<u16>> {
-    let listeners: Vec<TcpListener> = (0..count)
-        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-        .collect::<std::io::Result<_>>()?;
-    listeners
-        .iter()
-        .map(|listener| Ok(listener.local_addr()?.port()))
-        .collect()
 }
