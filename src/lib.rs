@@ -447,7 +447,13 @@
 //! ([`NativeRecipe::more_ports`](provider::NativeRecipe::more_ports), [`Endpoint::address_of`](provider::Endpoint::address_of)); its
 //! outside address before its container starts, as Kafka does ([`DockerRecipe::advertises`](provider::DockerRecipe::advertises));
 //! commands inside its container ([`ContainerPlace::exec`](provider::ContainerPlace::exec)).
-//! `tests/user_defined_service/ports.rs` shows them. `tests/keyspace` is a service with [templates](#templates).
+//! `tests/user_defined_service/ports.rs` shows them.
+//!
+//! What else a service can do has traits of its own, which [`Slices::offers`](service::Slices::offers) names:
+//! [`Templates`](service::Templates), [`KeptTemplates`](service::KeptTemplates), [`Logs`](service::Logs),
+//! [`Clearing`](service::Clearing). What a template is made of are [`Steps`](service::Steps): folders, fixture files and
+//! functions, whose names, fingerprints and places are the same for every service, so that a service only says how a file is run.
+//! `tests/keyspace` is a service with [templates](#templates).
 //!
 //! # How it works
 //!

@@ -34,6 +34,12 @@ async fn takes_one_of_a_board(number: Number) {
     note("taken", number.0);
 }
 
+#[integration(shelf(board = "spare", spare = std::env::var("SHELF_SPARE").map_or(1, |spare| spare.parse().unwrap())))]
+#[ignore = "a guest"]
+async fn takes_one_of_a_pool_with_spares(number: Number) {
+    note("taken", number.0);
+}
+
 async fn until_noted(guests: &Guests, heading: &str, count: usize) {
     wait_until(heading, || {
         let noted = guests.notes(heading).len();
@@ -62,6 +68,26 @@ async fn one_more_than_tests_that_run_is_kept_ready() {
     assert_eq!(guests.notes("made").len(), 4, "three and one more");
     assert_eq!(guests.notes("destroyed"), [""; 0]);
     guests.end_supervisors(Signal::TERM).await;
+}
+
+#[tokio::test]
+async fn a_service_says_how_many_slices_are_made_ahead() {
+    for (spare, made) in [("0", 1), ("1", 2), ("3", 4)] {
+        let guests = guests().with("SHELF_SPARE", spare);
+        for _ in 0..3 {
+            guests.pass("takes_one_of_a_pool_with_spares").await;
+        }
+        until_noted(&guests, "made", made).await;
+        for _ in 0..4 {
+            guests.pass("takes_one_of_a_pool_with_spares").await;
+        }
+        assert_eq!(
+            guests.notes("made").len(),
+            made,
+            "{spare} more than the one test that runs"
+        );
+        guests.end_supervisors(Signal::TERM).await;
+    }
 }
 
 async fn take(boards: Vec<usize>, mut guests: Guests) -> Guests {

@@ -7,17 +7,16 @@
 
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
 
 use itest::provider::{Endpoint, Program, Recipe};
-use itest::service::{LeaseName, Outcome, Placement, PoolSpec, Recycled, Service, Slices, TestContext, Used, Verdict};
-use itest::spec::{Fingerprint, FingerprintBuilder};
+use itest::service::{
+    LeaseName, Offers, Outcome, Placement, PoolSpec, Recycled, Service, Slices, Step, Steps, TemplateId, Templates,
+    TestContext, Used,
+};
+use itest::spec::Fingerprint;
 use itest::{Context, Error, Inject, Lease, Result};
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
-
-type Filling = Arc<dyn Fn(Keys) -> Pin<Box<dyn Future<Output = Verdict> + Send>> + Send + Sync>;
 
 /// `#[integration(keyspace(filled = by_a_function))]`
 pub(crate) fn keyspace() -> Keyspace {
@@ -27,8 +26,8 @@ pub(crate) fn keyspace() -> Keyspace {
 #[derive(Clone, Default)]
 pub(crate) struct Keyspace {
     placement: Placement,
-    /// The function that fills the template, and its name.
-    filling: Option<(&'static str, Filling)>,
+    /// What fills the template.
+    steps: Steps<Keys>,
 }
 
 itest::options!(Keyspace {
@@ -45,11 +44,7 @@ impl Keyspace {
         R: Future<Output = O> + Send + 'static,
         O: Outcome + 'static,
     {
-        let filling: Filling = Arc::new(move |keys| {
-            let filled = function(keys);
-            Box::pin(async move { filled.await.verdict() })
-        });
-        self.filling = Some((std::any::type_name::<F>(), filling));
+        self.steps.setup(function, |_, _| None);
         self
     }
 }
@@ -59,7 +54,7 @@ impl Service for Keyspace {
     const CODE: &'static str = itest::code!();
     type ServerSpec = ();
     /// The template, if there is one.
-    type SliceSpec = Option<Fingerprint>;
+    type SliceSpec = Option<TemplateId>;
     /// The server's URL, and the prefix.
     type Grant = (String, String);
     type Slices = Prefixes;
@@ -68,16 +63,8 @@ impl Service for Keyspace {
         &self.placement
     }
 
-    /// What a function does is in the test binary.
-    fn specs(&self, test: &TestContext) -> Result<((), Option<Fingerprint>)> {
-        let filling = self.filling.as_ref();
-        let template = filling.map(|(name, _)| {
-            FingerprintBuilder::new("keyspace")
-                .text(name)
-                .json(&test.binary)
-                .finish()
-        });
-        Ok(((), template))
+    fn specs(&self, test: &TestContext) -> Result<((), Option<TemplateId>)> {
+        Ok(((), self.steps.template(test, &[Self::CODE.as_bytes()])?))
     }
 
     fn recipe((): &()) -> Recipe {
@@ -96,13 +83,12 @@ impl Service for Keyspace {
     }
 
     async fn build(&self, _: &TestContext, blank: &(String, String)) -> Result<()> {
-        let Some((name, fill)) = &self.filling else {
-            return Ok(());
-        };
-        match fill(Keys::of(blank).await?).await {
-            Verdict::Failed(why) => Err(Error::new(why).context(format!("`{name}` failed"))),
-            Verdict::Passed => Ok(()),
+        for step in &self.steps {
+            if let Step::Setup(setup) = step {
+                setup.run(Keys::of(blank).await?).await?;
+            }
         }
+        Ok(())
     }
 }
 
@@ -118,9 +104,9 @@ impl Prefixes {
         format!("{}-template-{template}:", self.owner)
     }
 
-    async fn copy_template(&self, (prefix, template): &(String, Option<Fingerprint>)) -> Result<()> {
+    async fn copy_template(&self, (prefix, template): &(String, Option<TemplateId>)) -> Result<()> {
         let Some(template) = template else { return Ok(()) };
-        let from = self.of_template(template);
+        let from = self.of_template(&template.fingerprint);
         for key in self.all.names(&from).await? {
             let value = self.all.get(&format!("{from}{key}")).await?.unwrap_or_default();
             self.all.set(&format!("{prefix}{key}"), &value).await?;
@@ -131,23 +117,20 @@ impl Prefixes {
 
 impl Slices<Keyspace> for Prefixes {
     /// Its prefix, and its template.
-    type Slice = (String, Option<Fingerprint>);
+    type Slice = (String, Option<TemplateId>);
 
-    fn pool(&self, template: &Option<Fingerprint>) -> Result<PoolSpec> {
-        let name = template
-            .as_ref()
-            .map_or_else(|| "blank".to_owned(), ToString::to_string);
-        Ok(PoolSpec::exclusive(name).template(template.clone(), None))
+    fn pool(&self, template: &Option<TemplateId>) -> Result<PoolSpec> {
+        Ok(PoolSpec::of(template.clone()))
     }
 
-    async fn make(&self, template: &Option<Fingerprint>) -> Result<Self::Slice> {
+    async fn make(&self, template: &Option<TemplateId>) -> Result<Self::Slice> {
         let prefix = format!("{}-{}:", self.owner, itest::service::random_hex(8));
         let slice = (prefix, template.clone());
         self.copy_template(&slice).await?;
         Ok(slice)
     }
 
-    async fn grant(&self, slice: &mut Self::Slice, _: &Option<Fingerprint>, _: &LeaseName) -> Result<(String, String)> {
+    async fn grant(&self, slice: &mut Self::Slice, _: &Option<TemplateId>, _: &LeaseName) -> Result<(String, String)> {
         Ok((self.url.clone(), slice.0.clone()))
     }
 
@@ -162,11 +145,17 @@ impl Slices<Keyspace> for Prefixes {
         let _ = self.all.remove(&prefix).await;
     }
 
-    async fn begin_template(&self, template: &Option<Fingerprint>) -> Result<(String, String)> {
+    fn offers(&self) -> Offers<'_, Keyspace> {
+        Offers::none().templates(self)
+    }
+}
+
+impl Templates<Keyspace> for Prefixes {
+    async fn begin_template(&self, template: &Option<TemplateId>) -> Result<(String, String)> {
         let template = template
             .as_ref()
             .ok_or_else(|| Error::new("a blank slice has no template"))?;
-        let prefix = self.of_template(template);
+        let prefix = self.of_template(&template.fingerprint);
         // An earlier builder may have died.
         self.all.remove(&prefix).await?;
         Ok((self.url.clone(), prefix))

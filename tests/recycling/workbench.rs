@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use itest::provider::Endpoint;
 use itest::service::postgres::{PgSlice, PgSlices, PgSpec};
-use itest::service::{LeaseName, Postgres, Recycled, Service, Slices, TestContext, Used, postgres};
+use itest::service::{LeaseName, Postgres, Recycled, Service, Slices, Templates, TestContext, Used, postgres};
 use itest::spec::FingerprintBuilder;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};

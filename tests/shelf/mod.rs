@@ -5,7 +5,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use itest::provider::{Endpoint, Recipe};
-use itest::service::{LeaseName, Placement, PoolSpec, Recycled, Service, Slices, TestContext, Used};
+use itest::service::{
+    LeaseName, Offers, Placement, PoolSpec, Recycled, Service, Slices, TemplateId, Templates, TestContext, Used,
+};
 use itest::spec::{Fingerprint, FingerprintBuilder};
 use itest::{Inject, Lease, Result};
 
@@ -19,6 +21,7 @@ pub(crate) fn shelf() -> Shelf {
     Shelf {
         placement: Placement::default(),
         board: None,
+        spare: 1,
     }
 }
 
@@ -26,11 +29,18 @@ pub(crate) fn shelf() -> Shelf {
 pub(crate) struct Shelf {
     placement: Placement,
     board: Option<String>,
+    spare: usize,
 }
 
 impl Shelf {
     pub(crate) fn board(mut self, board: impl Into<String>) -> Self {
         self.board = Some(board.into());
+        self
+    }
+
+    /// How many more slices are ready than tests run.
+    pub(crate) fn spare(mut self, spare: usize) -> Self {
+        self.spare = spare;
         self
     }
 }
@@ -39,7 +49,8 @@ impl Service for Shelf {
     const NAME: &'static str = "shelf";
     const CODE: &'static str = itest::code!();
     type ServerSpec = ();
-    type SliceSpec = Option<String>;
+    /// The board, and how many are spare.
+    type SliceSpec = (Option<String>, usize);
     type Grant = u64;
     type Slices = Books;
 
@@ -47,8 +58,8 @@ impl Service for Shelf {
         &self.placement
     }
 
-    fn specs(&self, _: &TestContext) -> Result<((), Option<String>)> {
-        Ok(((), self.board.clone()))
+    fn specs(&self, _: &TestContext) -> Result<((), (Option<String>, usize))> {
+        Ok(((), (self.board.clone(), self.spare)))
     }
 
     fn recipe((): &()) -> Recipe {
@@ -88,18 +99,18 @@ fn kind(board: &str) -> Option<Fingerprint> {
 impl Slices<Shelf> for Books {
     type Slice = u64;
 
-    fn pool(&self, board: &Option<String>) -> Result<PoolSpec> {
-        let pool = PoolSpec::exclusive(board.clone().unwrap_or_default());
-        Ok(pool.template(board.as_deref().map(fingerprint), board.as_deref().and_then(kind)))
+    fn pool(&self, (board, spare): &(Option<String>, usize)) -> Result<PoolSpec> {
+        let template = |board: &String| TemplateId::new(fingerprint(board), kind(board));
+        Ok(PoolSpec::of(board.as_ref().map(template)).spare(*spare))
     }
 
-    async fn make(&self, _: &Option<String>) -> Result<u64> {
+    async fn make(&self, _: &(Option<String>, usize)) -> Result<u64> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         note("made", number);
         Ok(number)
     }
 
-    async fn grant(&self, number: &mut u64, _: &Option<String>, _: &LeaseName) -> Result<u64> {
+    async fn grant(&self, number: &mut u64, _: &(Option<String>, usize), _: &LeaseName) -> Result<u64> {
         Ok(*number)
     }
 
@@ -111,7 +122,13 @@ impl Slices<Shelf> for Books {
         note("destroyed", number);
     }
 
-    async fn begin_template(&self, board: &Option<String>) -> Result<u64> {
+    fn offers(&self) -> Offers<'_, Shelf> {
+        Offers::none().templates(self)
+    }
+}
+
+impl Templates<Shelf> for Books {
+    async fn begin_template(&self, (board, _): &(Option<String>, usize)) -> Result<u64> {
         let board = board.clone().unwrap_or_default();
         self.boards.lock().unwrap().insert(fingerprint(&board), board);
         Ok(0)

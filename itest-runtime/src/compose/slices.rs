@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Compose;
 use crate::error::{Error, Result};
 use crate::provider::{ComposePlace, Condition, ContainerPlace, Control, Endpoint};
-use crate::service::{LeaseName, PoolSpec, Slices};
+use crate::service::{LeaseName, Logs, Offers, PoolSpec, Slices};
 
 /// What a test needs to know of its containers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -78,6 +78,12 @@ impl Slices<Compose> for ComposeSlices {
         })
     }
 
+    fn offers(&self) -> Offers<'_, Compose> {
+        Offers::none().logs(self)
+    }
+}
+
+impl Logs<Compose> for ComposeSlices {
     /// What they said while the test ran: whose it was, they don't say.
     fn owns_line(&self, _: &ComposeGrant, _: &str) -> bool {
         true

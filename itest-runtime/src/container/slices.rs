@@ -6,7 +6,7 @@ use super::wait::{self, Wait};
 use super::{Container, ContainerServer};
 use crate::error::{Error, Result};
 use crate::provider::{ContainerPlace, Control, Endpoint};
-use crate::service::{LeaseName, PoolSpec, Slices};
+use crate::service::{LeaseName, Logs, Offers, PoolSpec, Slices};
 
 /// What a test needs to know of its container.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -66,6 +66,12 @@ impl Slices<Container> for ContainerSlices {
         })
     }
 
+    fn offers(&self) -> Offers<'_, Container> {
+        Offers::none().logs(self)
+    }
+}
+
+impl Logs<Container> for ContainerSlices {
     /// Of a shared container, what it said while the test ran: whose it was, it doesn't say.
     fn owns_line(&self, _: &ContainerGrant, _: &str) -> bool {
         true

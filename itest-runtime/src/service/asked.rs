@@ -1,6 +1,7 @@
 //! What a test may ask of a server, whichever service it is of.
 
 use crate::error::{Error, Result};
+use crate::spec::Version;
 
 /// Refuses the settings that are not a test's to set; each begins with its name.
 ///
@@ -23,17 +24,18 @@ pub fn check_settings(service: &str, settings: &[String], own: &[&str]) -> Resul
     .hint("take it out; the injected values lead to the server wherever it is"))
 }
 
-/// Refuses a major version that is too old.
+/// Refuses a version that is too old.
 ///
 /// # Errors
-/// When a test asks for a version before the `first` that there is support for.
-pub fn check_version(name: &str, asked: Option<&str>, first: u32) -> Result<()> {
-    let major = asked.and_then(|version| version.split('.').next()?.parse::<u32>().ok());
-    match major.zip(asked) {
-        Some((major, asked)) if major < first => Err(Error::new(format!(
+/// When a test asks for a version before the `first` that there is support for, such as `"13"` or `"3.5"`.
+pub fn check_version(name: &str, asked: Option<&str>, first: &str) -> Result<()> {
+    let Some(asked) = asked else { return Ok(()) };
+    match Version::written(asked).zip(Version::written(first)) {
+        Some((version, oldest)) if !version.may_be_from(&oldest) => Err(Error::new(format!(
             "the test asks for {name} {asked}, and itest works with {name} {first} and later"
         ))
         .hint(format!("write `version = \"{first}\"`, or a later one"))),
+        // What is no version is refused where it is looked for, with what there is.
         Some(_) | None => Ok(()),
     }
 }

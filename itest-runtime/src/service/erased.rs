@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{KeptTemplate, LeaseName, PoolSpec, Recycled, Service, Slices, Used};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::spec::Fingerprint;
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -79,50 +79,72 @@ impl<S: Service> ErasedSlices for Typed<S> {
 
     fn begin_template<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, Result<Value>> {
         Box::pin(async move {
-            let grant = self.0.begin_template(&parse(spec)?).await?;
-            serde_json::to_value(grant).context(|| "failed to write a grant as JSON")
+            let templates = self.0.offers().of_templates();
+            let templates = templates.ok_or_else(|| {
+                Error::new(format!("`{}` asks for a template, and its slices offer none", S::NAME))
+                    .hint("`Slices::offers` says what they offer: `Offers::none().templates(self)`")
+            })?;
+            templates.begin(&parse(spec)?).await
         })
     }
 
     fn seal_template<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { self.0.seal_template(&parse(spec)?).await })
+        Box::pin(async move {
+            match self.0.offers().of_templates() {
+                Some(templates) => templates.seal(&parse(spec)?).await,
+                None => Ok(()),
+            }
+        })
     }
 
     fn abandon_template<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            if let Ok(spec) = parse(spec) {
-                self.0.abandon_template(&spec).await;
+            if let Some(templates) = self.0.offers().of_templates()
+                && let Ok(spec) = parse(spec)
+            {
+                templates.abandon(&spec).await;
             }
         })
     }
 
     fn drop_template<'a>(&'a self, template: &'a Fingerprint) -> BoxFuture<'a, ()> {
-        Box::pin(self.0.drop_template(template))
+        match self.0.offers().of_templates() {
+            Some(templates) => templates.drop(template),
+            None => Box::pin(async {}),
+        }
     }
 
     fn kept_templates(&self) -> Vec<KeptTemplate> {
-        self.0.kept_templates()
+        match self.0.offers().of_kept_templates() {
+            Some(kept) => kept.kept(),
+            None => Vec::new(),
+        }
     }
 
     fn leave_templates(&self) -> BoxFuture<'_, bool> {
-        Box::pin(self.0.leave_templates())
+        match self.0.offers().of_kept_templates() {
+            Some(kept) => kept.leave(),
+            None => Box::pin(async { false }),
+        }
     }
 
     fn owns_line(&self, grant: &Value, line: &str) -> bool {
-        parse(grant).is_ok_and(|grant| self.0.owns_line(&grant, line))
+        let logs = self.0.offers().of_logs();
+        logs.is_some_and(|logs| logs.owns(grant, line))
     }
 
     fn busy_with<'a>(&'a self, grant: &'a Value) -> BoxFuture<'a, Vec<String>> {
-        Box::pin(async move {
-            match parse(grant) {
-                Ok(grant) => self.0.busy_with(&grant).await,
-                Err(_) => Vec::new(),
-            }
-        })
+        match self.0.offers().of_logs() {
+            Some(logs) => logs.busy(grant),
+            None => Box::pin(async { Vec::new() }),
+        }
     }
 
     fn mark_log<'a>(&'a self, mark: &'a str) -> BoxFuture<'a, bool> {
-        Box::pin(self.0.mark_log(mark))
+        match self.0.offers().of_logs() {
+            Some(logs) => logs.mark(mark),
+            None => Box::pin(async { false }),
+        }
     }
 
     fn lost(&self) -> BoxFuture<'_, String> {
@@ -130,7 +152,10 @@ impl<S: Service> ErasedSlices for Typed<S> {
     }
 
     fn clear(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.0.clear())
+        match self.0.offers().of_clearing() {
+            Some(clearing) => clearing.clear_all(),
+            None => Box::pin(async {}),
+        }
     }
 }
 

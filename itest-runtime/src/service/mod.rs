@@ -9,9 +9,11 @@ pub(crate) mod driver;
 mod erased;
 mod lease;
 mod lost;
+mod offers;
 mod options;
 mod pool;
 mod slices;
+mod steps;
 
 use std::future::Future;
 
@@ -23,8 +25,10 @@ pub(crate) use driver::Driver;
 pub(crate) use erased::{AnySlice, ErasedSlices};
 pub use lease::{Lease, LeaseName};
 pub use lost::Lost;
+pub use offers::{Clearing, KeptTemplates, Logs, Offers, Templates};
 pub use pool::{KeptTemplate, PoolSpec, Recycled, Sharing};
 pub use slices::Slices;
+pub use steps::{Embedded, File, Folder, Setup, Step, Steps, TemplateId};
 
 use crate::error::{Error, Result};
 pub use crate::naming::random_hex;

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::spec::Fingerprint;
+use super::TemplateId;
 
 /// Where the slices of a spec live.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,12 +11,11 @@ pub struct PoolSpec {
     /// The pool's name.
     pub name: String,
     /// The template that must be there first.
-    pub template: Option<Fingerprint>,
-    /// What the template is made of, by name and not by content: once one is made of the same that says something else now,
-    /// the older one goes.
-    pub source: Option<Fingerprint>,
+    pub template: Option<TemplateId>,
     /// Whether a slice serves one lease at a time.
     pub sharing: Sharing,
+    /// How many slices are made ahead: see [`PoolSpec::spare`].
+    pub spare: usize,
 }
 
 impl PoolSpec {
@@ -25,20 +24,30 @@ impl PoolSpec {
         Self {
             name: name.into(),
             template: None,
-            source: None,
             sharing: Sharing::Exclusive,
+            spare: 1,
         }
     }
 
-    /// Slices that start from this template, made of that source.
-    pub fn template(mut self, template: Option<Fingerprint>, source: Option<Fingerprint>) -> Self {
-        self.template = template;
-        self.source = source;
+    /// Slices that start from this template, or blank ones; they serve one lease at a time.
+    pub fn of(template: Option<TemplateId>) -> Self {
+        let name = template.as_ref().map(|template| template.fingerprint.to_string());
+        Self {
+            template,
+            ..Self::exclusive(name.unwrap_or_else(|| "blank".to_owned()))
+        }
+    }
+
+    /// How many more slices there are to be than tests that run at once; without it, one: it takes the next test while the last
+    /// one's slice is recycled. None for slices that cost more than a test's waiting, more for some that take long to recycle.
+    pub fn spare(mut self, spare: usize) -> Self {
+        self.spare = spare;
         self
     }
 
     /// One slice for everyone, at the same time.
     pub fn shared(mut self) -> Self {
+        self.name = format!("shared {}", self.name);
         self.sharing = Sharing::Everyone;
         self
     }
@@ -48,22 +57,16 @@ impl PoolSpec {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeptTemplate {
-    /// As in [`PoolSpec::template`].
-    pub template: Fingerprint,
-    /// As in [`PoolSpec::source`].
-    pub source: Option<Fingerprint>,
+    /// Which one it is.
+    pub template: TemplateId,
     /// When it was built.
     pub built: SystemTime,
 }
 
 impl KeptTemplate {
     /// A template that was built at that time.
-    pub fn new(template: Fingerprint, source: Option<Fingerprint>, built: SystemTime) -> Self {
-        Self {
-            template,
-            source,
-            built,
-        }
+    pub fn new(template: TemplateId, built: SystemTime) -> Self {
+        Self { template, built }
     }
 }
 

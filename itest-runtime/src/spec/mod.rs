@@ -3,12 +3,14 @@
 mod fingerprint;
 mod provider;
 mod request;
+mod version;
 
 pub use fingerprint::{Fingerprint, FingerprintBuilder};
 pub use provider::Provider;
 pub(crate) use provider::redacted;
 pub(crate) use provider::{DockerWish, NativeWish, Provision};
 pub(crate) use request::Request;
+pub(crate) use version::Version;
 
 use serde::{Deserialize, Serialize};
 

@@ -87,10 +87,10 @@ pub(super) async fn start_server(
     for kept in slices.kept_templates() {
         let is_old = kept.built.elapsed().is_ok_and(|age| age > supervisor.keep_templates);
         if is_old {
-            slices.drop_template(&kept.template).await;
+            slices.drop_template(&kept.template.fingerprint).await;
         } else {
-            tracing::info!(template = %kept.template, "a template was kept");
-            templates.adopt(kept);
+            tracing::info!(template = %kept.template.fingerprint, "a template was kept");
+            templates.adopt(kept.template);
         }
     }
     Ok(Server::new(request.service.clone(), owner, slices, instance, templates))

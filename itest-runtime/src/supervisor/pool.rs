@@ -1,8 +1,8 @@
 //! The pool: slices that can stand in for each other. A test gets one that is ready; when its lease ends, the slice is
 //! recycled in the background, so that no test waits for another one's cleaning.
 //!
-//! There are as many slices as tests held or wanted at once, and one more, which takes the next test while the last one's
-//! slice is recycled. How many tests run at once is seen, not asked: a runner knows how many it may run, but not how many
+//! There are as many slices as tests held or wanted at once, and one more, or as many more as the service says: it takes the
+//! next test while the last one's slice is recycled. How many tests run at once is seen, not asked: a runner knows how many it may run, but not how many
 //! there are, and running one test must not cost sixteen slices.
 
 use std::collections::VecDeque;
@@ -17,9 +17,6 @@ use crate::error::{Error, Result};
 use crate::service::{AnySlice, LeaseName, PoolSpec, Recycled, Sharing, Used};
 use crate::spec::Fingerprint;
 
-/// More slices than tests.
-const SPARE: usize = 1;
-
 /// How long a slice that others may need waits for the next test.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -29,6 +26,8 @@ pub(super) struct Pool {
     spec: Value,
     template: Option<Fingerprint>,
     sharing: Sharing,
+    /// More slices than tests.
+    spare: usize,
     state: Mutex<State>,
     /// The slice of a pool that everyone shares.
     shared: OnceCell<tokio::sync::Mutex<AnySlice>>,
@@ -53,8 +52,8 @@ struct State {
 }
 
 impl State {
-    fn is_short(&self) -> bool {
-        self.held + self.ready.len() + self.coming < self.peak + SPARE
+    fn is_short(&self, spare: usize) -> bool {
+        self.held + self.ready.len() + self.coming < self.peak + spare
     }
 }
 
@@ -63,8 +62,9 @@ impl Pool {
         Arc::new(Self {
             server,
             spec,
-            template: pool.template.clone(),
+            template: pool.template.as_ref().map(|template| template.fingerprint.clone()),
             sharing: pool.sharing,
+            spare: pool.spare,
             state: Mutex::new(State {
                 ready: Vec::new(),
                 waiting: VecDeque::new(),
@@ -143,7 +143,8 @@ impl Pool {
             state.last_used = Instant::now();
             state.peak = state.peak.max(state.held + state.waiting.len() + 1);
             if let Some(slice) = state.ready.pop() {
-                return Ok(self.hold(state, slice));
+                state.held += 1;
+                return Ok(self.hold(slice));
             }
             state.waiting.push_back(tell);
             if state.coming < state.waiting.len() {
@@ -154,11 +155,11 @@ impl Pool {
         let slice = (&mut waiting.told)
             .await
             .unwrap_or_else(|_| Err(Error::new("the pool of slices was closed")))?;
-        Ok(self.hold(self.state(), slice))
+        Ok(self.hold(slice))
     }
 
-    fn hold(self: &Arc<Self>, mut state: MutexGuard<'_, State>, slice: AnySlice) -> Held {
-        state.held += 1;
+    /// A slice that is counted as held.
+    fn hold(self: &Arc<Self>, slice: AnySlice) -> Held {
         Held {
             pool: self.clone(),
             slice: Some(slice),
@@ -168,26 +169,43 @@ impl Pool {
         }
     }
 
-    /// Makes another slice ahead of need, if there are too few, nobody waits for one, and the second test has come: the
-    /// first may be the only one.
+    /// Makes slices ahead of need, one after the other, while there are too few and nobody waits for one; not before the
+    /// second test has come, as the first may be the only one.
     fn stock_up(self: &Arc<Self>) {
         let mut state = self.state();
         let is_first = !state.is_second;
         state.is_second = true;
-        let is_wanted = !is_first && !state.is_stocking && state.is_short() && state.waiting.is_empty();
-        let most = self.server.seats.as_ref().map_or(usize::MAX, |seats| seats.most());
-        // Whoever needs many at once gets none of those that lie idle elsewhere.
-        let is_rare = state.held + state.ready.len() + state.coming >= most / 2;
-        if !is_wanted || is_rare || self.server.is_scarce() {
+        if is_first || state.is_stocking || !self.orders_one_more(&mut state) {
             return;
         }
         state.is_stocking = true;
-        state.coming += 1;
         let pool = self.clone();
         self.server.spawn(async move {
-            pool.clone().make().await;
-            pool.state().is_stocking = false;
+            loop {
+                let made = pool.made().await;
+                let is_made = made.is_ok();
+                pool.arrive(made);
+                pool.server.make_room().await;
+                let mut state = pool.state();
+                if !is_made || !pool.orders_one_more(&mut state) {
+                    state.is_stocking = false;
+                    break;
+                }
+            }
         });
+    }
+
+    /// Whether one more slice is to be made ahead of need; it is then expected.
+    fn orders_one_more(&self, state: &mut State) -> bool {
+        let most = self.server.seats.as_ref().map_or(usize::MAX, |seats| seats.most());
+        // Whoever needs many at once gets none of those that lie idle elsewhere.
+        let is_rare = state.held + state.ready.len() + state.coming >= most / 2;
+        let is_wanted = state.is_short(self.spare) && state.waiting.is_empty() && !is_rare;
+        if !is_wanted || self.server.is_scarce() {
+            return false;
+        }
+        state.coming += 1;
+        true
     }
 
     async fn make(self: Arc<Self>) {
@@ -208,8 +226,13 @@ impl Pool {
         let mut state = self.state();
         state.coming -= 1;
         while let Some(waiting) = state.waiting.pop_front() {
+            let is_slice = made.is_ok();
             match waiting.send(made) {
-                Ok(()) => return,
+                Ok(()) => {
+                    // From now on, and not only once that test goes on.
+                    state.held += usize::from(is_slice);
+                    return;
+                }
                 Err(back) => made = back,
             }
         }
@@ -299,7 +322,10 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         self.told.close();
         if let Ok(Ok(slice)) = self.told.try_recv() {
-            self.pool.state().coming += 1;
+            let mut state = self.pool.state();
+            state.held -= 1;
+            state.coming += 1;
+            drop(state);
             self.pool.arrive(Ok(slice));
         }
     }

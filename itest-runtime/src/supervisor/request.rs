@@ -74,15 +74,14 @@ impl One {
         let pool = server.slices.pool(&request.slice)?;
         let mut _stays = None;
         if let Some(template) = &pool.template {
-            if server.templates.is_being_built(template) {
+            if server.templates.is_being_built(&template.fingerprint) {
                 self.say(format!(
                     "waiting for another test to build the template of {}",
                     request.label
                 ))
                 .await;
             }
-            let wanted = (template, pool.source.as_ref());
-            let building = template::ensure(server, wanted, &request.slice, self.anchor, |blank| self.build(blank));
+            let building = template::ensure(server, template, &request.slice, self.anchor, |blank| self.build(blank));
             _stays = Some(building.await?);
         }
         let seat = self

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::server::Server;
 use crate::error::{Error, Result};
 use crate::os::ProcessId;
-use crate::service::KeptTemplate;
+use crate::service::TemplateId;
 use crate::spec::Fingerprint;
 
 #[derive(Default)]
@@ -119,14 +119,14 @@ impl Templates {
     }
 
     /// Takes note of a template that was there when the server started.
-    pub(super) fn adopt(&self, kept: KeptTemplate) {
+    pub(super) fn adopt(&self, kept: TemplateId) {
         let state = State::Ready {
             users: 0,
             last_used: Instant::now(),
             source: kept.source,
             run: None,
         };
-        self.states().insert(kept.template, state);
+        self.states().insert(kept.fingerprint, state);
     }
 }
 
@@ -174,7 +174,10 @@ enum Claim {
 /// in a blank slice; if that test dies meanwhile, this future is dropped, and the next who waits builds it.
 pub(super) async fn ensure<F>(
     server: &Arc<Server>,
-    (template, source): (&Fingerprint, Option<&Fingerprint>),
+    TemplateId {
+        fingerprint: template,
+        source,
+    }: &TemplateId,
     spec: &Value,
     anchor: ProcessId,
     build: impl FnOnce(Value) -> F,
@@ -217,10 +220,10 @@ where
             site.close(State::Ready {
                 users: 1,
                 last_used: Instant::now(),
-                source: source.cloned(),
+                source: source.clone(),
                 run: Some(anchor),
             });
-            if let Some(source) = source.cloned() {
+            if let Some(source) = source.clone() {
                 let (outdated_on, template) = (server.clone(), template.clone());
                 server.spawn(async move { outdated_on.drop_outdated(&template, &source, anchor).await });
             }

@@ -23,8 +23,7 @@ use std::time::Duration;
 
 use itest_runtime::provider::{Endpoint, Recipe};
 use itest_runtime::service::asked::{check_settings, check_version};
-use itest_runtime::service::{Outcome, Placement, Service, TestContext, Used};
-use itest_runtime::spec::Fingerprint;
+use itest_runtime::service::{Outcome, Placement, Service, Steps, TemplateId, TestContext, Used};
 use itest_runtime::{Error, Lease, Result};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -32,7 +31,7 @@ use sqlx::migrate::Migrator;
 
 pub use grant::PgGrant;
 pub use slices::{PgSlice, PgSlices};
-use steps::Step;
+use steps::EmbeddedMigrator;
 pub use transaction::PgSession;
 
 /// Which code this is: a supervisor serves no test of another.
@@ -50,7 +49,7 @@ pub fn postgres() -> Postgres {
         image: None,
         env: Vec::new(),
         isolation: Isolation::Database,
-        steps: Vec::new(),
+        steps: Steps::none(),
     }
 }
 
@@ -70,7 +69,7 @@ pub struct Postgres {
     image: Option<String>,
     env: Vec<String>,
     isolation: Isolation,
-    steps: Vec<Step>,
+    steps: Steps<PgPool, EmbeddedMigrator>,
 }
 
 /// How long the connections that built a template have to end by themselves.
@@ -105,21 +104,20 @@ impl Postgres {
     /// A folder with sqlx migrations, relative to the package. They are part of the template, as are [`Self::migrator`],
     /// [`Self::fixtures`] and [`Self::setup`], which run in the order in which they are written.
     pub fn migrations(mut self, folder: impl Into<String>) -> Self {
-        self.steps.push(Step::Migrations(folder.into()));
+        self.steps.folder("migrations", folder, "sql");
         self
     }
 
     /// Migrations that `sqlx::migrate!()` has put into the binary.
     pub fn migrator(mut self, migrator: &'static Migrator) -> Self {
-        self.steps.push(Step::Migrator(migrator));
+        self.steps.embedded(EmbeddedMigrator(migrator));
         self
     }
 
     /// SQL files, run in this order. As in `sqlx::test`, `"users"` is `fixtures/users.sql` next to the test's file; a name
     /// with a slash or that ends in `.sql` is a path relative to the test's file.
     pub fn fixtures<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.steps
-            .extend(names.into_iter().map(|name| Step::Fixture(name.into())));
+        self.steps.fixtures(names, "sql");
         self
     }
 
@@ -144,7 +142,7 @@ impl Postgres {
         R: Future<Output = O> + Send + 'static,
         O: Outcome + 'static,
     {
-        self.steps.push(Step::setup(function));
+        self.steps.setup(function, steps::plainly);
         self
     }
 
@@ -207,8 +205,7 @@ pub struct PgServer {
 /// What shapes the slice.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PgSpec {
-    pub(crate) template: Option<Fingerprint>,
-    pub(crate) source: Option<Fingerprint>,
+    pub(crate) template: Option<TemplateId>,
     pub(crate) isolation: Isolation,
 }
 
@@ -239,8 +236,7 @@ impl Service for Postgres {
             env: self.env.clone(),
         };
         let slice = PgSpec {
-            template: steps::fingerprint(&self.steps, test)?,
-            source: steps::source(&self.steps, test),
+            template: steps::template(&self.steps, test)?,
             isolation: self.isolation,
         };
         Ok((server, slice))

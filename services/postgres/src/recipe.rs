@@ -58,7 +58,7 @@ pub(super) const OWN: &[&str] = &[
 ];
 
 /// The first version that itest works with.
-pub(super) const FIRST: u32 = 13;
+pub(super) const FIRST: &str = "13";
 
 /// The official image's, where nothing else is asked for.
 const IMAGE: &str = "postgres";

@@ -25,7 +25,7 @@ pub(super) const OWN: &[&str] = &[
 ];
 
 /// The first version that itest works with.
-pub(super) const FIRST: u32 = 6;
+pub(super) const FIRST: &str = "6";
 
 /// 10,000 logical databases cost 5 MB; as many as leases are ever open at once will do.
 const DATABASES: u32 = 1024;

@@ -1,13 +1,13 @@
 //! Finds a program of the wanted version.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use crate::error::{Error, Result};
 use crate::provider::recipe::Program;
+use crate::spec::Version;
 
 /// A program that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,40 +20,31 @@ pub(super) struct Found {
     pub(super) said: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Version(Vec<u32>);
-
-impl Version {
-    pub(super) fn major(&self) -> u32 {
-        self.0.first().copied().unwrap_or(0)
-    }
-
-    /// The first number with its dots in what `--version` said.
-    fn parse(text: &str) -> Option<Self> {
-        let start = text
-            .char_indices()
-            .find(|(at, c)| c.is_ascii_digit() && !text[..*at].ends_with(|before: char| before.is_alphanumeric()))?
-            .0;
-        let number: String = text[start..]
-            .chars()
-            .take_while(|c| c.is_ascii_digit() || *c == '.')
-            .collect();
-        Some(Self(number.split('.').map_while(|part| part.parse().ok()).collect()))
-    }
-
-    fn fits(&self, program: &Program) -> bool {
-        let wanted = program
-            .version
-            .as_deref()
-            .and_then(Self::parse)
-            .unwrap_or(Self(Vec::new()));
-        self.0.starts_with(&wanted.0) && self.major() >= program.at_least
-    }
+/// What a program must be, for its version.
+struct Wanted {
+    version: Option<Version>,
+    at_least: Option<Version>,
 }
 
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.iter().map(u32::to_string).collect::<Vec<_>>().join("."))
+impl Wanted {
+    fn of(name: &str, program: &Program) -> Result<Self> {
+        let example = program.at_least.as_deref().unwrap_or("1");
+        let read = |written: &str| {
+            Version::written(written).ok_or_else(|| {
+                Error::new(format!("`{written}` is not a version of {name}")).hint(format!(
+                    "write numbers with dots, such as `{name}(version = \"{example}\")`"
+                ))
+            })
+        };
+        Ok(Self {
+            version: program.version.as_deref().map(read).transpose()?,
+            at_least: program.at_least.as_deref().map(read).transpose()?,
+        })
+    }
+
+    fn fits(&self, found: &Found) -> bool {
+        self.version.as_ref().is_none_or(|wanted| found.version.is(wanted))
+            && self.at_least.as_ref().is_none_or(|first| found.version >= *first)
     }
 }
 
@@ -61,7 +52,7 @@ impl fmt::Display for Version {
 ///
 /// Without a wanted version the first in `PATH` is taken, else the newest of the usual places.
 pub(super) async fn find(name: &str, program: &Program, bin: Option<&Path>) -> Result<Found> {
-    check_wanted(name, program)?;
+    let wanted = Wanted::of(name, program)?;
     let mut tried = Vec::new();
     if let Some(bin) = bin {
         let path = if bin.is_dir() {
@@ -70,7 +61,7 @@ pub(super) async fn find(name: &str, program: &Program, bin: Option<&Path>) -> R
             bin.to_owned()
         };
         return match ask(&path).await {
-            Ok(found) if found.version.fits(program) => Ok(found),
+            Ok(found) if wanted.fits(&found) => Ok(found),
             Ok(found) => Err(none_fits(
                 name,
                 program,
@@ -84,7 +75,7 @@ pub(super) async fn find(name: &str, program: &Program, bin: Option<&Path>) -> R
     let mut is_new = |path: &PathBuf| asked.insert(without_links_to_its_folder(path));
     for path in in_path(&program.name).into_iter().filter(&mut is_new) {
         match ask(&path).await {
-            Ok(found) if found.version.fits(program) => return Ok(found),
+            Ok(found) if wanted.fits(&found) => return Ok(found),
             Ok(found) => tried.push((path, format!("is version {}", found.version))),
             Err(why) => tried.push((path, why)),
         }
@@ -98,7 +89,7 @@ pub(super) async fn find(name: &str, program: &Program, bin: Option<&Path>) -> R
             .filter(&mut is_new)
         {
             match ask(&path).await {
-                Ok(found) if found.version.fits(program) => fitting.push(found),
+                Ok(found) if wanted.fits(&found) => fitting.push(found),
                 Ok(found) => tried.push((path, format!("is version {}", found.version))),
                 Err(why) => tried.push((path, why)),
             }
@@ -110,27 +101,13 @@ pub(super) async fn find(name: &str, program: &Program, bin: Option<&Path>) -> R
         .ok_or_else(|| none_fits(name, program, &tried))
 }
 
-fn check_wanted(name: &str, program: &Program) -> Result<()> {
-    let Some(wanted) = &program.version else { return Ok(()) };
-    let valid = wanted
-        .split('.')
-        .all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit()));
-    if valid {
-        return Ok(());
-    }
-    Err(
-        Error::new(format!("`{wanted}` is not a version of {name}")).hint(format!(
-            "write numbers with dots, such as `{name}(version = \"{}\")`",
-            program.at_least.max(1)
-        )),
-    )
-}
-
 fn none_fits(name: &str, program: &Program, tried: &[(PathBuf, String)]) -> Error {
     let wanted = match &program.version {
         Some(version) => format!("`{}` of version {version}", program.name),
-        None if program.at_least > 0 => format!("`{}` of version {} or later", program.name, program.at_least),
-        None => format!("`{}`", program.name),
+        None => match &program.at_least {
+            Some(first) => format!("`{}` of version {first} or later", program.name),
+            None => format!("`{}`", program.name),
+        },
     };
     let mut looked: Vec<String> = tried
         .iter()
@@ -163,7 +140,7 @@ async fn ask(path: &Path) -> std::result::Result<Found, String> {
         .await
         .map_err(|error| format!("can't be run: {error}"))?;
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    let version = Version::parse(&said).ok_or_else(|| format!("doesn't tell its version: `{said}`"))?;
+    let version = Version::said(&said).ok_or_else(|| format!("doesn't tell its version: `{said}`"))?;
     Ok(Found {
         path: path.to_owned(),
         real,
@@ -216,36 +193,6 @@ fn expand(pattern: &str) -> Vec<PathBuf> {
 mod tests {
     use super::*;
 
-    fn version(text: &str) -> Version {
-        Version::parse(text).expect("a version")
-    }
-
-    #[test]
-    fn versions_are_read_from_what_programs_say() {
-        assert_eq!(
-            version("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)").to_string(),
-            "15.18"
-        );
-        assert_eq!(version("postgres (PostgreSQL) 18beta1").to_string(), "18");
-        assert_eq!(
-            version("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.2.1 bits=64").to_string(),
-            "7.0.15"
-        );
-        assert_eq!(version("memcached 1.6.18").to_string(), "1.6.18");
-    }
-
-    #[test]
-    fn a_wanted_version_is_compared_part_by_part() {
-        let program = |wanted: &str| Program {
-            version: Some(wanted.into()),
-            ..Program::default()
-        };
-        assert!(version("x 15.18").fits(&program("15")));
-        assert!(version("x 15.18").fits(&program("15.18")));
-        assert!(!version("x 15.18").fits(&program("1")));
-        assert!(!version("x 15.1").fits(&program("15.18")));
-    }
-
     #[test]
     fn a_program_is_the_same_whatever_path_leads_to_its_folder() {
         let base = tempfile::tempdir().expect("a folder");
@@ -277,6 +224,20 @@ mod tests {
         ] {
             assert!(error.contains(part), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_older_minor_version_than_the_first_is_told() {
+        // It tells the version of the coreutils.
+        let of = |at_least: &str| Program::new("true").at_least(at_least);
+        let found = find("search", &of("8.0"), None).await.expect("it is later").version;
+        let next = format!("{}.999", found.to_string().split('.').next().unwrap_or_default());
+        let error = find("search", &of(&next), None)
+            .await
+            .expect_err("it is older")
+            .render();
+        assert!(error.contains(&format!("`true` of version {next} or later")), "{error}");
+        assert!(error.contains(&format!("is version {found}")), "{error}");
     }
 
     #[tokio::test]

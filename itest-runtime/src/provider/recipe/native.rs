@@ -87,7 +87,7 @@ impl NativeRecipe {
 /// let program = Program::new("redis-server")
 ///     .folders(["/opt/homebrew/bin"])
 ///     .version(Some("7.2".to_owned()))
-///     .at_least(6)
+///     .at_least("6.2")
 ///     .install("install it: `apt-get install redis-server`");
 /// ```
 #[derive(Debug, Clone, Default)]
@@ -99,8 +99,8 @@ pub struct Program {
     pub folders: Vec<String>,
     /// The version that is wanted, such as `16` or `7.2`; any if none.
     pub version: Option<String>,
-    /// The oldest major version that will do; any if zero.
-    pub at_least: u32,
+    /// The oldest version that will do, such as `13` or `3.5`; any if none.
+    pub at_least: Option<String>,
     /// What to install, for a person.
     pub install: String,
 }
@@ -126,9 +126,9 @@ impl Program {
         self
     }
 
-    /// Takes no older major version.
-    pub fn at_least(mut self, major: u32) -> Self {
-        self.at_least = major;
+    /// Takes no older version than this one: `"13"`, or `"3.5"`.
+    pub fn at_least(mut self, first: impl Into<String>) -> Self {
+        self.at_least = Some(first.into());
         self
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use itest_runtime::service::KeptTemplate;
+use itest_runtime::service::{KeptTemplate, TemplateId};
 use itest_runtime::spec::Fingerprint;
 use itest_runtime::{Context, Error, Result};
 use serde::{Deserialize, Serialize};
@@ -63,7 +63,7 @@ pub(super) async fn found(admin: &Admin) -> Result<HashMap<Fingerprint, Template
 impl PgSlices {
     pub(super) fn kept(&self) -> Vec<KeptTemplate> {
         let kept = |(template, sealed): (Fingerprint, Arc<Sealed>)| {
-            KeptTemplate::new(template, sealed.source.clone(), sealed.built)
+            KeptTemplate::new(TemplateId::new(template, sealed.source.clone()), sealed.built)
         };
         self.all_sealed().into_iter().map(kept).collect()
     }

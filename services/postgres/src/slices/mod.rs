@@ -4,6 +4,7 @@ mod base;
 mod bring_back;
 mod connect;
 mod keep;
+mod offers;
 mod open;
 mod owner;
 mod slice;
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use itest_runtime::service::{KeptTemplate, LeaseName, Lost, PoolSpec, Recycled, Slices, Used};
+use itest_runtime::service::{LeaseName, Lost, Offers, PoolSpec, Recycled, Slices, Used};
 use itest_runtime::spec::Fingerprint;
 use itest_runtime::{Error, Result};
 use owner::Places;
@@ -36,19 +37,6 @@ use super::{Isolation, PgSpec, Postgres};
 const ROLLBACKS: u32 = 500;
 /// Renaming roles leaves dead rows in the server's own tables, which every login passes: they are vacuumed after this many leases.
 const LEASES: u64 = 64;
-
-/// What sessions of a role in a database are running, and which session's lock they wait for. That one's last statement is told:
-/// the one that took the lock, or a later one.
-const BUSY_WITH: &str = r"WITH said AS (
-       SELECT pid, usename, datname, state, wait_event_type, query_start,
-         left(regexp_replace(trim(query), '\s+', ' ', 'g'), 300) AS query FROM pg_stat_activity
-     )
-     SELECT concat('`', s.query, '`, for ', round(extract(epoch FROM clock_timestamp() - s.query_start)::numeric, 1), ' s',
-       CASE WHEN s.wait_event_type = 'Lock' THEN ', waiting for a lock' END,
-       (SELECT string_agg(concat(' of a session that is ', b.state, ' after `', b.query, '`'), ' and')
-          FROM said AS b WHERE s.wait_event_type = 'Lock' AND b.pid = ANY (pg_blocking_pids(s.pid)) AND b.datname = s.datname))
-     FROM said AS s WHERE s.usename = $1 AND s.datname = $2 AND s.state = 'active' AND s.pid <> pg_backend_pid()
-     ORDER BY s.query_start LIMIT 10";
 
 /// Makes, grants and recycles databases on one server.
 #[derive(Debug)]
@@ -186,14 +174,10 @@ impl Slices<Postgres> for PgSlices {
     type Slice = PgSlice;
 
     fn pool(&self, spec: &PgSpec) -> Result<PoolSpec> {
-        let name = spec
-            .template
-            .as_ref()
-            .map_or_else(|| "blank".to_owned(), ToString::to_string);
-        let made_of = |pool: PoolSpec| pool.template(spec.template.clone(), spec.source.clone());
+        let pool = PoolSpec::of(spec.template.clone());
         match spec.isolation {
-            Isolation::Shared if self.can_create => Ok(made_of(PoolSpec::exclusive(format!("shared {name}"))).shared()),
-            _ if self.can_create => Ok(made_of(PoolSpec::exclusive(name))),
+            Isolation::Shared if self.can_create => Ok(pool.shared()),
+            _ if self.can_create => Ok(pool),
             // The test makes its template's content itself, within its transaction.
             Isolation::Transaction => Ok(PoolSpec::exclusive("guest").shared()),
             Isolation::Database | Isolation::Shared => Err(Error::new(
@@ -222,7 +206,7 @@ impl Slices<Postgres> for PgSlices {
         let template = spec
             .template
             .as_ref()
-            .map(|template| self.sealed(template))
+            .map(|template| self.sealed(&template.fingerprint))
             .transpose()?;
         let template = template.as_deref();
         let role = matches!(self.logins, Logins::Own).then(|| database.clone());
@@ -312,64 +296,16 @@ impl Slices<Postgres> for PgSlices {
         }
     }
 
-    async fn begin_template(&self, spec: &PgSpec) -> Result<PgGrant> {
-        self.begin_draft(spec).await
-    }
-
-    async fn seal_template(&self, spec: &PgSpec) -> Result<()> {
-        self.seal_draft(spec).await
-    }
-
-    async fn abandon_template(&self, spec: &PgSpec) {
-        self.abandon_draft(spec).await;
-    }
-
-    async fn drop_template(&self, template: &Fingerprint) {
-        self.drop_sealed(template).await;
-    }
-
-    fn kept_templates(&self) -> Vec<KeptTemplate> {
-        self.kept()
-    }
-
-    async fn leave_templates(&self) -> bool {
-        self.leave().await
-    }
-
-    async fn mark_log(&self, mark: &str) -> bool {
-        let raised = format!("DO 'BEGIN RAISE LOG ''%'', ''{mark}''; END'");
-        self.admin
-            .run("failed to write to the server's log", raised)
-            .await
-            .is_ok()
-    }
-
-    async fn busy_with(&self, grant: &PgGrant) -> Vec<String> {
-        let told = sqlx::query_scalar(BUSY_WITH).bind(&grant.user).bind(&grant.database);
-        told.fetch_all(self.admin.pool()).await.unwrap_or_else(|error| {
-            tracing::debug!(%error, "the server doesn't tell what it is doing");
-            Vec::new()
-        })
-    }
-
-    fn owns_line(&self, grant: &PgGrant, line: &str) -> bool {
-        // By our own prefix: `… [pid] user@database `. That a test dropped its connection is nothing to read about.
-        line.contains(&format!("] {}@", grant.user)) && !line.contains("unexpected EOF on client connection")
-    }
-
     async fn lost(&self) -> String {
         self.lost.why().await
     }
 
-    async fn clear(&self) {
-        if matches!(self.address, Address::External { .. }) && self.can_create {
-            external::clear(&self.admin, &self.owner).await;
-            // What others left may resist.
-            let harvest = self.harvest.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(harvest) = harvest {
-                let _ = harvest.await;
-            }
-        }
+    fn offers(&self) -> Offers<'_, Postgres> {
+        Offers::none()
+            .templates(self)
+            .kept_templates(self)
+            .logs(self)
+            .clearing(self)
     }
 }
 

@@ -19,7 +19,8 @@ impl PgSlices {
     pub(super) async fn begin_draft(&self, spec: &PgSpec) -> Result<PgGrant> {
         let template = spec
             .template
-            .clone()
+            .as_ref()
+            .map(|template| template.fingerprint.clone())
             .ok_or_else(|| Error::new("there is nothing to build"))?;
         let database = self.next_name("d");
         let draft = |login| Template::Draft {
@@ -43,10 +44,11 @@ impl PgSlices {
 
     /// Closes a draft for good: from now on it is cloned.
     pub(super) async fn seal_draft(&self, spec: &PgSpec) -> Result<()> {
-        let template = spec
+        let id = spec
             .template
             .clone()
             .ok_or_else(|| Error::new("there is nothing to seal"))?;
+        let template = id.fingerprint;
         let (draft, login) = match self.templates().get(&template) {
             Some(Template::Draft { database, login }) => (database.clone(), login.clone()),
             Some(Template::Sealed(_)) | None => return Err(Error::new("no template was begun")),
@@ -96,7 +98,7 @@ impl PgSlices {
                 database,
                 terms,
                 places: OnceCell::new(),
-                source: spec.source.clone(),
+                source: id.source,
                 built: SystemTime::now(),
                 content: OnceCell::new(),
             })),
@@ -126,7 +128,7 @@ impl PgSlices {
     /// Removes a draft.
     pub(super) async fn abandon_draft(&self, spec: &PgSpec) {
         let Some(template) = &spec.template else { return };
-        let Some(Template::Draft { database, .. }) = self.templates().remove(template) else {
+        let Some(Template::Draft { database, .. }) = self.templates().remove(&template.fingerprint) else {
             return;
         };
         let role = matches!(self.logins, Logins::Own).then(|| database.clone());

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use itest_runtime::service::{LeaseName, Lost, Recycled, Slices, Used, random_hex};
+use itest_runtime::service::{Clearing, LeaseName, Logs, Lost, Offers, Recycled, Slices, Used, random_hex};
 use itest_runtime::{Context, Error, Result};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, cmd};
@@ -294,6 +294,12 @@ impl Slices<Redis> for RedisSlices {
         self.lost.why().await
     }
 
+    fn offers(&self) -> Offers<'_, Redis> {
+        Offers::none().logs(self).clearing(self)
+    }
+}
+
+impl Logs<Redis> for RedisSlices {
     async fn busy_with(&self, grant: &RedisGrant) -> Vec<String> {
         let clients = cmd("CLIENT")
             .arg("LIST")
@@ -301,7 +307,9 @@ impl Slices<Redis> for RedisSlices {
             .await;
         blocked(&clients.unwrap_or_default(), &grant.user, grant.database)
     }
+}
 
+impl Clearing for RedisSlices {
     async fn clear(&self) {
         if let Databases::Claimed(claims) = &self.databases {
             claims.clear().await;
