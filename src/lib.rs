@@ -506,7 +506,7 @@
 // The attribute's expansion names this crate by `::itest`, also in its own tests.
 extern crate self as itest;
 
-pub use itest_macros::{code, integration, test};
+pub use itest_macros::{code, fixture, integration, test};
 pub use itest_runtime::{Context, Error, Inject, Lease, Result, Url, options, provider, spec, wall};
 
 #[cfg(feature = "docker")]
@@ -547,7 +547,9 @@ pub mod __private {
         services.into_iter().chain(own_drivers()).collect()
     }
 
-    /// The names of the services that stand in an attribute without a path.
+    /// The names of the services that stand in an attribute without a path: of the functions, and of their types, by which a
+    /// fixture says what it is made of.
+    #[allow(non_camel_case_types, reason = "a type goes by the name of its function")]
     pub mod builtin {
         #[cfg(feature = "docker")]
         pub use itest_runtime::{compose::compose, container::container};
@@ -556,5 +558,14 @@ pub mod __private {
         pub use itest_postgres::postgres;
         #[cfg(feature = "redis")]
         pub use itest_redis::redis;
+
+        #[cfg(feature = "docker")]
+        pub type compose = itest_runtime::compose::Compose;
+        #[cfg(feature = "docker")]
+        pub type container = itest_runtime::container::Container;
+        #[cfg(feature = "postgres")]
+        pub type postgres = itest_postgres::Postgres;
+        #[cfg(feature = "redis")]
+        pub type redis = itest_redis::Redis;
     }
 }

@@ -9,7 +9,7 @@ use syn::punctuated::Punctuated;
 use syn::{Expr, Ident, Lit, Path, Token, parenthesized, token};
 
 use crate::errors::Errors;
-use crate::options::OptionKey;
+use crate::options::{Attribute, OptionKey};
 
 #[derive(Default)]
 pub(crate) struct Args {
@@ -48,18 +48,17 @@ pub(crate) struct OptionArg {
     pub(crate) value: Expr,
 }
 
-const EXPECTED: &str =
-    "expected a service or a test option; write for example `#[integration(postgres, timeout = \"30s\")]`";
-
 impl Args {
-    pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
+    pub(crate) fn parse(tokens: TokenStream, attribute: Attribute, errors: &mut Errors) -> Self {
         let mut args = Self::default();
-        if tokens.is_empty() {
+        if tokens.is_empty() && attribute == Attribute::Test {
             let message = "no service is declared; write for example `#[integration(postgres)]`";
             errors.push(syn::Error::new(Span::call_site(), message));
         }
         let read = |input: ParseStream<'_>| {
-            parse_each(input, errors, |input, errors| args.parse_argument(input, errors));
+            parse_each(input, errors, |input, errors| {
+                args.parse_argument(input, attribute, errors)
+            });
             Ok(())
         };
         // All tokens are read, so it can only complain of what was left in parentheses that are reported already.
@@ -67,30 +66,31 @@ impl Args {
         args
     }
 
-    fn parse_argument(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
+    fn parse_argument(&mut self, input: ParseStream<'_>, attribute: Attribute, errors: &mut Errors) -> syn::Result<()> {
         if input.peek(Ident::peek_any) && input.peek2(Token![=]) {
             let word = input.call(Ident::parse_any)?;
             input.parse::<Token![=]>()?;
-            if let Some(key) = OptionKey::named(&word) {
+            if let Some(key) = attribute.option(&word) {
                 let value = parse_value(input, &word, key.example())?;
                 self.options.push(OptionArg { key, word, value });
             } else if input.peek(Lit) || input.peek(Token![-]) {
                 input.parse::<Expr>()?;
-                return Err(OptionKey::unknown(&word));
+                return Err(attribute.unknown(&word));
             } else {
-                let service = ServiceArg::parse(Some(word), input, errors)?;
+                let service = ServiceArg::parse(Some(word), attribute, input, errors)?;
                 self.services.push(service);
             }
             return Ok(());
         }
-        let service = ServiceArg::parse(None, input, errors)?;
+        let service = ServiceArg::parse(None, attribute, input, errors)?;
         if let Some((word, key)) = service
             .path
             .get_ident()
-            .and_then(|word| Some((word, OptionKey::named(word)?)))
+            .and_then(|word| Some((word, attribute.option(word)?)))
         {
             let message = format!(
-                "`{word}` is a test option without a value; write for example `{}`",
+                "`{word}` is {} without a value; write for example `{}`",
+                attribute.an_option(),
                 key.example()
             );
             return Err(syn::Error::new_spanned(word, message));
@@ -101,7 +101,12 @@ impl Args {
 }
 
 impl ServiceArg {
-    fn parse(instance: Option<Ident>, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Self> {
+    fn parse(
+        instance: Option<Ident>,
+        attribute: Attribute,
+        input: ParseStream<'_>,
+        errors: &mut Errors,
+    ) -> syn::Result<Self> {
         if let Some(instance) = &instance
             && at_end(input)
         {
@@ -110,7 +115,7 @@ impl ServiceArg {
         }
         let path = input
             .call(Path::parse_mod_style)
-            .map_err(|error| syn::Error::new(error.span(), EXPECTED))?;
+            .map_err(|error| syn::Error::new(error.span(), attribute.expected()))?;
         let (mut values, mut calls) = (Vec::new(), Vec::new());
         if input.peek(token::Paren) {
             let inside;

@@ -6,7 +6,7 @@ use syn::{Expr, Ident, Path};
 
 use crate::args::{Call, ServiceArg};
 use crate::errors::Errors;
-use crate::params::Param;
+use crate::params::{Filled, Param};
 
 pub(crate) struct Service {
     pub(crate) instance: Option<Ident>,
@@ -86,7 +86,7 @@ fn check_name(name: &Ident, index: usize, services: &[Service], params: &[Param]
     }
     if params
         .iter()
-        .any(|param| !param.is_injected() && same(&param.ident, name))
+        .any(|param| matches!(param.filled, Filled::ByRstest { .. }) && same(&param.ident, name))
     {
         errors.at(
             name,

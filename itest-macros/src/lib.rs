@@ -76,6 +76,12 @@ pub fn integration(args: TokenStream, item: TokenStream) -> TokenStream {
     integration::integration(args.into(), &item.into()).into()
 }
 
+/// Turns a function into a fixture: a value that tests, and other fixtures, are given for its name.
+#[proc_macro_attribute]
+pub fn fixture(args: TokenStream, item: TokenStream) -> TokenStream {
+    integration::fixture(args.into(), &item.into()).into()
+}
+
 /// The same as [`macro@integration`], under the name by which other macros, such as rstest's, and editors know a test.
 ///
 /// Write it in full, as `#[itest::test(postgres)]`.

@@ -18,6 +18,17 @@ pub(crate) enum OptionKey {
     WorkerThreads,
     Crate,
     Harness,
+    Teardown,
+    TeardownTimeout,
+}
+
+/// Whose parentheses are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attribute {
+    /// `#[integration(...)]`
+    Test,
+    /// `#[itest::fixture(...)]`
+    Fixture,
 }
 
 /// The test options of one test, with their defaults filled in.
@@ -43,20 +54,6 @@ pub(crate) enum Flavor {
 }
 
 impl OptionKey {
-    const ALL: [Self; 7] = [
-        Self::Timeout,
-        Self::Retries,
-        Self::RetryDelay,
-        Self::Flavor,
-        Self::WorkerThreads,
-        Self::Crate,
-        Self::Harness,
-    ];
-
-    pub(crate) fn named(word: &Ident) -> Option<Self> {
-        Self::ALL.into_iter().find(|key| word == key.word())
-    }
-
     fn word(self) -> &'static str {
         match self {
             Self::Timeout => "timeout",
@@ -66,6 +63,8 @@ impl OptionKey {
             Self::WorkerThreads => "worker_threads",
             Self::Crate => "crate",
             Self::Harness => "harness",
+            Self::Teardown => "teardown",
+            Self::TeardownTimeout => "teardown_timeout",
         }
     }
 
@@ -78,24 +77,9 @@ impl OptionKey {
             Self::WorkerThreads => "worker_threads = 4",
             Self::Crate => "crate = my_crate::itest",
             Self::Harness => "harness = false",
+            Self::Teardown => "teardown = stop",
+            Self::TeardownTimeout => "teardown_timeout = \"5s\"",
         }
-    }
-
-    /// The mistake of giving a value to a word that is not a test option.
-    pub(crate) fn unknown(word: &Ident) -> syn::Error {
-        let written = word.to_string();
-        let all = Self::ALL.map(|key| format!("`{}`", key.word())).join(", ");
-        let nearest = Self::ALL
-            .into_iter()
-            .map(|key| (strsim::damerau_levenshtein(&written, key.word()), key.word()))
-            .min()
-            // Beyond two slips of the hand, another word was meant.
-            .filter(|(slips, _)| *slips <= 2);
-        let message = match nearest {
-            Some((_, nearest)) => format!("`{word}` is not a test option; write `{nearest}` (there are {all})"),
-            None => format!("`{word}` is not a test option; write one of {all}, or put it in a service's parentheses"),
-        };
-        syn::Error::new_spanned(word, message)
     }
 
     fn misfit(self, value: &Expr, expected: &str) -> syn::Error {
@@ -108,13 +92,104 @@ impl OptionKey {
     }
 }
 
-impl Options {
-    pub(crate) fn check(args: &[OptionArg], errors: &mut Errors) -> Self {
-        for (index, arg) in args.iter().enumerate() {
-            if args[..index].iter().any(|earlier| earlier.key == arg.key) {
-                errors.at(&arg.word, format!("`{}` is given twice; remove one of them", arg.word));
+impl Attribute {
+    fn options(self) -> &'static [OptionKey] {
+        match self {
+            Self::Test => &[
+                OptionKey::Timeout,
+                OptionKey::Retries,
+                OptionKey::RetryDelay,
+                OptionKey::Flavor,
+                OptionKey::WorkerThreads,
+                OptionKey::Crate,
+                OptionKey::Harness,
+            ],
+            Self::Fixture => &[OptionKey::Teardown, OptionKey::TeardownTimeout, OptionKey::Crate],
+        }
+    }
+
+    pub(crate) fn option(self, word: &Ident) -> Option<OptionKey> {
+        self.options().iter().copied().find(|key| word == key.word())
+    }
+
+    pub(crate) fn an_option(self) -> &'static str {
+        match self {
+            Self::Test => "a test option",
+            Self::Fixture => "an option of fixtures",
+        }
+    }
+
+    pub(crate) fn expected(self) -> &'static str {
+        match self {
+            Self::Test => {
+                "expected a service or a test option; write for example `#[integration(postgres, timeout = \"30s\")]`"
+            }
+            Self::Fixture => {
+                "expected a service or an option; write for example `#[itest::fixture(postgres, teardown = stop)]`"
             }
         }
+    }
+
+    /// The mistake of giving a value to a word that is not an option.
+    pub(crate) fn unknown(self, word: &Ident) -> syn::Error {
+        let (written, an_option) = (word.to_string(), self.an_option());
+        let all = self.options().iter().map(|key| format!("`{}`", key.word()));
+        let all = all.collect::<Vec<_>>().join(", ");
+        let nearest = self
+            .options()
+            .iter()
+            .map(|key| (strsim::damerau_levenshtein(&written, key.word()), key.word()))
+            .min()
+            // Beyond two slips of the hand, another word was meant.
+            .filter(|(slips, _)| *slips <= 2);
+        let message = match nearest {
+            Some((_, nearest)) => format!("`{word}` is not {an_option}; write `{nearest}` (there are {all})"),
+            None => format!("`{word}` is not {an_option}; write one of {all}, or put it in a service's parentheses"),
+        };
+        syn::Error::new_spanned(word, message)
+    }
+}
+
+/// What a fixture's attribute asks besides services, with the defaults filled in.
+#[derive(Default)]
+pub(crate) struct FixtureOptions {
+    /// The function that takes the value down.
+    pub(crate) teardown: Option<Path>,
+    pub(crate) teardown_timeout: Option<Duration>,
+    /// Where the facade is, if the user says so.
+    pub(crate) facade: Option<Path>,
+}
+
+impl FixtureOptions {
+    pub(crate) fn check(args: &[OptionArg], errors: &mut Errors) -> Self {
+        check_twice(args, errors);
+        let mut values = Values { args, errors };
+        let options = Self {
+            teardown: values.check(OptionKey::Teardown, check_path),
+            teardown_timeout: values.check(OptionKey::TeardownTimeout, check_timeout),
+            facade: values.check(OptionKey::Crate, check_path),
+        };
+        if let Some(arg) = values.find(OptionKey::TeardownTimeout)
+            && values.find(OptionKey::Teardown).is_none()
+        {
+            let message = "`teardown_timeout` limits a teardown, and there is none; add `teardown = stop`";
+            values.errors.at(&arg.word, message);
+        }
+        options
+    }
+}
+
+fn check_twice(args: &[OptionArg], errors: &mut Errors) {
+    for (index, arg) in args.iter().enumerate() {
+        if args[..index].iter().any(|earlier| earlier.key == arg.key) {
+            errors.at(&arg.word, format!("`{}` is given twice; remove one of them", arg.word));
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn check(args: &[OptionArg], errors: &mut Errors) -> Self {
+        check_twice(args, errors);
         let mut values = Values { args, errors };
         Self {
             timeout: values.check(OptionKey::Timeout, check_timeout),

@@ -1,6 +1,6 @@
-//! The parameters of a test: who fills each, and how it is passed.
+//! The parameters of a test or a fixture: who fills each, and how it is passed.
 
-use syn::{Attribute, FnArg, Ident, Pat, PatType, Type};
+use syn::{Attribute, Expr, FnArg, Ident, Meta, Pat, PatType, Type};
 
 use crate::errors::Errors;
 use crate::signature::{AWT, Function, has_argument, is_lint};
@@ -12,9 +12,11 @@ pub(crate) struct Param {
 
 pub(crate) enum Filled {
     /// By `itest`, with a value of this type (without the reference).
-    ByUs { ty: Type, pass: Pass },
+    Injected { ty: Type, pass: Pass },
     /// By rstest: the parameter is one of the wrapper's, with these attributes.
     ByRstest { attrs: Vec<Attribute>, ty: Type },
+    /// By whoever names the fixture in an attribute, or with the default.
+    AsOption { ty: Box<Type>, default: Option<Box<Expr>> },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,22 +28,62 @@ pub(crate) enum Pass {
 
 impl Param {
     pub(crate) fn is_injected(&self) -> bool {
-        matches!(self.filled, Filled::ByUs { .. })
+        matches!(self.filled, Filled::Injected { .. })
     }
 
-    /// Reads all parameters; those with mistakes are left out.
-    pub(crate) fn check_all(function: &Function, errors: &mut Errors) -> Vec<Self> {
+    /// Reads all parameters of a test; those with mistakes are left out.
+    pub(crate) fn check_test(function: &Function, errors: &mut Errors) -> Vec<Self> {
+        Self::check_all("a test", function, errors, |arg, errors| {
+            if arg.attrs.iter().all(stays_inside) {
+                check_injected(&arg.ty, errors)
+            } else {
+                Some(by_rstest(arg, errors))
+            }
+        })
+    }
+
+    /// Reads all parameters of a fixture; those with mistakes are left out.
+    pub(crate) fn check_fixture(function: &Function, errors: &mut Errors) -> Vec<Self> {
+        Self::check_all("a fixture", function, errors, |arg, errors| {
+            let mut marks = arg.attrs.iter().filter(|attr| !stays_inside(attr));
+            let filled = match marks.next() {
+                None => check_injected(&arg.ty, errors),
+                Some(mark) => check_option(mark, &arg.ty, errors),
+            };
+            if let Some(more) = marks.next() {
+                errors.at(
+                    more,
+                    "a parameter of a fixture has one attribute at most; remove this one",
+                );
+            }
+            filled
+        })
+    }
+
+    fn check_all(
+        what: &str,
+        function: &Function,
+        errors: &mut Errors,
+        fill: impl Fn(&PatType, &mut Errors) -> Option<Filled>,
+    ) -> Vec<Self> {
         let check = |arg: &FnArg| match arg {
             FnArg::Receiver(receiver) => {
-                errors.at(receiver.self_token, "a test has no `self`; move it out of the `impl`");
+                errors.at(
+                    receiver.self_token,
+                    format!("{what} has no `self`; move it out of the `impl`"),
+                );
                 None
             }
-            FnArg::Typed(arg) => Self::check(arg, errors),
+            FnArg::Typed(arg) => Self::check(arg, errors, &fill),
         };
         function.sig.inputs.iter().filter_map(check).collect()
     }
 
-    fn check(arg: &PatType, errors: &mut Errors) -> Option<Self> {
+    fn check(
+        arg: &PatType,
+        errors: &mut Errors,
+        fill: impl Fn(&PatType, &mut Errors) -> Option<Filled>,
+    ) -> Option<Self> {
         let ident = check_name(arg, errors);
         if let Some(cfg) = arg
             .attrs
@@ -54,11 +96,7 @@ impl Param {
             );
             return None;
         }
-        let filled = if arg.attrs.iter().all(stays_inside) {
-            check_injected(&arg.ty, errors)?
-        } else {
-            by_rstest(arg, errors)
-        };
+        let filled = fill(arg, errors)?;
         Some(Self { ident: ident?, filled })
     }
 }
@@ -74,7 +112,7 @@ fn check_name(arg: &PatType, errors: &mut Errors) -> Option<Ident> {
 
 fn check_injected(ty: &Type, errors: &mut Errors) -> Option<Filled> {
     let Type::Reference(reference) = ungrouped(ty) else {
-        return Some(Filled::ByUs {
+        return Some(Filled::Injected {
             ty: ty.clone(),
             pass: Pass::Value,
         });
@@ -91,10 +129,38 @@ fn check_injected(ty: &Type, errors: &mut Errors) -> Option<Filled> {
     } else {
         Pass::Shared
     };
-    Some(Filled::ByUs {
+    Some(Filled::Injected {
         ty: (*reference.elem).clone(),
         pass,
     })
+}
+
+/// `#[default(2)]`, or `#[option]` for one that has to be said.
+fn check_option(mark: &Attribute, ty: &Type, errors: &mut Errors) -> Option<Filled> {
+    let ty = Box::new(ty.clone());
+    if mark.path().is_ident("option") && matches!(mark.meta, Meta::Path(_)) {
+        return Some(Filled::AsOption { ty, default: None });
+    }
+    if mark.path().is_ident("default") {
+        return match mark.parse_args::<Expr>() {
+            Ok(value) => Some(Filled::AsOption {
+                ty,
+                default: Some(Box::new(value)),
+            }),
+            Err(_) => {
+                errors.at(
+                    mark,
+                    "`#[default]` needs the option's value; write for example `#[default(2)]`",
+                );
+                None
+            }
+        };
+    }
+    errors.at(
+        mark,
+        "a parameter of a fixture is made for it, or an option; write `#[default(value)]` or `#[option]`, or remove the attribute",
+    );
+    None
 }
 
 fn by_rstest(arg: &PatType, errors: &mut Errors) -> Filled {

@@ -2,7 +2,7 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Ident, Path, Safety, Signature, Token, Visibility};
+use syn::{Attribute, Ident, Path, ReturnType, Safety, Signature, Token, Type, Visibility};
 
 use crate::errors::Errors;
 
@@ -19,11 +19,11 @@ impl Parse for Function {
         let attrs = input.call(Attribute::parse_outer)?;
         let vis = input.parse()?;
         if !starts_function(input) {
-            return Err(input.error("only a function can be a test; move the attribute to a `fn`"));
+            return Err(input.error("only a function can have this attribute; move it to a `fn`"));
         }
         let sig = input.parse()?;
         if input.peek(Token![;]) {
-            return Err(input.error("a test has a body; write `{ ... }` instead of `;`"));
+            return Err(input.error("the function needs a body; write `{ ... }` instead of `;`"));
         }
         Ok(Self {
             attrs,
@@ -54,7 +54,7 @@ pub(crate) enum Harness {
 impl Function {
     /// Judges all but the parameters.
     pub(crate) fn check(&self, errors: &mut Errors) -> Harness {
-        self.check_qualifiers(errors);
+        self.check_qualifiers("a test", errors);
         self.check_generics(errors);
         self.check_attributes(errors);
         self.check_serial(errors);
@@ -65,23 +65,44 @@ impl Function {
         if known { Harness::Theirs } else { Harness::Ours }
     }
 
-    fn check_qualifiers(&self, errors: &mut Errors) {
+    /// Judges all of a fixture but the parameters.
+    pub(crate) fn check_fixture(&self, errors: &mut Errors) {
+        self.check_qualifiers("a fixture", errors);
+        if let ReturnType::Type(_, ty) = &self.sig.output
+            && let Type::ImplTrait(_) | Type::Reference(_) = &**ty
+        {
+            errors.at(
+                ty,
+                "a fixture returns a value of its own, of a type with a name; write for example `-> Api` or `-> Result<Api, E>`",
+            );
+        }
+        for attr in &self.attrs {
+            if is_named(attr.path(), "fixture") || is_plain_test(attr.path()) {
+                errors.at(
+                    attr.path(),
+                    "this function is an `#[itest::fixture]` already; remove the other attribute",
+                );
+            }
+        }
+    }
+
+    fn check_qualifiers(&self, what: &str, errors: &mut Errors) {
         if let Some(token) = &self.sig.constness {
-            errors.at(token, "a test can't be a `const fn`; remove `const`");
+            errors.at(token, format!("{what} can't be a `const fn`; remove `const`"));
         }
         if let Safety::Unsafe(token) = &self.sig.safety {
             errors.at(
                 token,
-                "a test can't be an `unsafe fn`; remove it and write `unsafe { ... }` in the body",
+                format!("{what} can't be an `unsafe fn`; remove it and write `unsafe {{ ... }}` in the body"),
             );
         }
         if let Some(abi) = &self.sig.abi {
-            errors.at(abi, "a test can't be an `extern` function; write a plain `fn`");
+            errors.at(abi, format!("{what} can't be an `extern` function; write a plain `fn`"));
         }
         if let Some(variadic) = &self.sig.variadic {
             errors.at(
                 variadic,
-                "a test can't take a variable number of arguments; remove `...`",
+                format!("{what} can't take a variable number of arguments; remove `...`"),
             );
         }
     }
@@ -158,7 +179,7 @@ fn is_rstest(path: &Path) -> bool {
     is_named(path, "rstest")
 }
 
-fn is_named(path: &Path, name: &str) -> bool {
+pub(crate) fn is_named(path: &Path, name: &str) -> bool {
     path.segments.last().is_some_and(|segment| segment.ident == name)
 }
 

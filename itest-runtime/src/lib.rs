@@ -47,7 +47,14 @@ pub use service::Lease;
 pub mod __private {
     pub use crate::case::{Case, Flavor, Options, Registered};
     pub use crate::error::Error;
-    pub use crate::inject::{Slot, inject};
+    pub use crate::inject::{
+        BoxFuture, Brings, Declared, Fallible, Fixture, Gives, Grants, Held, HeldList, Made, Names, Part, Place, Plan,
+        Site, Slot, all_drivers, drivers_of, end, ended, tear_down,
+    };
+    /// What a fixture does as a part: a function for each of [`Part`].
+    pub mod fixture {
+        pub use crate::inject::{build, explain, hold, plan};
+    }
     pub use crate::outcome::Verdict;
     pub use crate::run::{blocking, blocking_here, run};
     pub use crate::service::driver::Driver;

@@ -13,7 +13,7 @@ use crate::client::Sessions;
 use crate::config::Config;
 use crate::diagnosis::{self, Diagnosis};
 use crate::error::{Context, Error, Result};
-use crate::inject::{Declared, LeaseList};
+use crate::inject::{Declared, HeldList, Holdings};
 use crate::outcome::Verdict;
 use crate::service::{TestContext, Used};
 use crate::spec::FingerprintBuilder;
@@ -28,7 +28,7 @@ use crate::wire::{ExeStamp, SliceDiagnosis};
 pub fn run<D, B>(case: &'static Case, declare: impl Fn() -> D, mut body: B)
 where
     D: Declared,
-    B: AsyncFnMut(&D::Leases) -> Result<Verdict>,
+    B: AsyncFnMut(&D::Held) -> Result<Verdict>,
 {
     supervisor::take_over_if_asked(case);
     let attempts = case.options.retries + 1;
@@ -88,7 +88,7 @@ impl From<Error> for Box<Failure> {
 fn run_attempt<D, B>(case: &'static Case, declared: D, body: &mut B) -> Result<(), Box<Failure>>
 where
     D: Declared,
-    B: AsyncFnMut(&D::Leases) -> Result<Verdict>,
+    B: AsyncFnMut(&D::Held) -> Result<Verdict>,
 {
     let runtime = runtime(case)?;
     let outcome = runtime.block_on(live(case, declared, body));
@@ -114,23 +114,35 @@ fn runtime(case: &Case) -> Result<tokio::runtime::Runtime> {
 async fn live<D, B>(case: &'static Case, declared: D, body: &mut B) -> Result<(), Box<Failure>>
 where
     D: Declared,
-    B: AsyncFnMut(&D::Leases) -> Result<Verdict>,
+    B: AsyncFnMut(&D::Held) -> Result<Verdict>,
 {
     let workspace = case.workspace_root();
     let config = Config::load(&workspace, || declared_services(case))?;
     let test = context_of(case, &workspace);
-    let (mut sessions, grants) = match Sessions::acquire(case, &config, &workspace, &test, &declared).await {
+    let (mut sessions, grants, order) = match Sessions::acquire(case, &config, &workspace, &test, &declared).await {
         Ok(acquired) => acquired,
         Err(error) => return Err(unserved(error, &declared)),
     };
-    let leases = declared.leases(&test, &mut grants.into_iter())?;
+    let holdings = Holdings::of(declared, &test, grants, order)?;
 
     let limit = Limit::of(case, &config);
     let mut seen = None;
     let look = async || seen = Some(sessions.diagnose().await);
-    let (end, used) = match run_body(body, &leases, limit, look).await {
-        End::Passed => finish(&leases).await,
-        failed @ End::Failed { .. } => (failed, Vec::new()),
+    let end = run_body(body, &holdings.list, limit, look).await;
+    if matches!(end, End::Failed { .. }) && seen.is_none() {
+        // As the test left it, and not as its fixtures leave it.
+        seen = Some(sessions.diagnose().await);
+    }
+    let torn_down = holdings.ledger.tear_down().await;
+    let (end, used) = match end {
+        End::Passed if torn_down.is_empty() => finish(&holdings).await,
+        End::Passed => (End::failed(rendered(&torn_down)), Vec::new()),
+        End::Failed { message, panic } => {
+            let message = [message, Some(rendered(&torn_down)).filter(|text| !text.is_empty())];
+            let message = message.into_iter().flatten().collect::<Vec<_>>().join("\n");
+            let message = Some(message).filter(|text| !text.is_empty());
+            (End::Failed { message, panic }, Vec::new())
+        }
     };
     let keep = config.keep.filter(|_| !matches!(end, End::Passed));
     let outcome = match end {
@@ -141,14 +153,18 @@ where
                 None => sessions.diagnose().await,
             };
             let folder = keep.and(sessions.folder());
-            let diagnosis = diagnose(message, panic.as_ref(), seen, &leases, keep, folder);
+            let diagnosis = diagnose(message, panic.as_ref(), seen, &holdings, keep, folder);
             Err(Box::new(Failure { diagnosis, panic }))
         }
     };
     // Their connections end before the lease does: what must not be waited for need not be cut off.
-    drop(leases);
+    drop(holdings);
     sessions.close(used, keep).await;
     outcome
+}
+
+fn rendered(errors: &[Error]) -> String {
+    errors.iter().map(Error::render).collect::<Vec<_>>().join("\n")
 }
 
 /// The names of all services that this binary's tests declare.
@@ -228,12 +244,19 @@ impl Limit {
 }
 
 /// `look` is called when the time is over, while all that the body waits for is still going on.
-async fn run_body<L, B>(body: &mut B, leases: &L, limit: Option<Limit>, look: impl AsyncFnOnce()) -> End
+///
+/// What a test's fixtures take counts as the test's own time.
+async fn run_body<L, B>(body: &mut B, held: &L, limit: Option<Limit>, look: impl AsyncFnOnce()) -> End
 where
+    L: HeldList,
     B: AsyncFnMut(&L) -> Result<Verdict>,
 {
     let began = Instant::now();
-    let mut body = pin!(AssertUnwindSafe(body(leases)).catch_unwind());
+    let body = async {
+        held.make_all().await?;
+        body(held).await
+    };
+    let mut body = pin!(AssertUnwindSafe(body).catch_unwind());
     let ended = match limit {
         None => body.await,
         Some(limit) => match wall::timeout(limit.timeout, &mut body).await {
@@ -258,9 +281,9 @@ where
 }
 
 /// Looks at each slice once more: what it says may still fail the test.
-async fn finish(leases: &impl LeaseList) -> (End, Vec<Used>) {
+async fn finish(holdings: &Holdings<impl HeldList>) -> (End, Vec<Used>) {
     let mut used = Vec::new();
-    for looked in leases.finish().await {
+    for looked in holdings.finish().await {
         match looked {
             Ok(how) => used.push(how),
             Err(error) => return (End::failed(error.render()), Vec::new()),
@@ -274,16 +297,13 @@ fn diagnose(
     failure: Option<String>,
     panic: Option<&Box<dyn Any + Send>>,
     seen: Result<Vec<(usize, SliceDiagnosis)>>,
-    leases: &impl LeaseList,
+    holdings: &Holdings<impl HeldList>,
     keep: Option<Duration>,
     folder: Option<&Path>,
 ) -> Diagnosis {
-    let mut commands = Vec::new();
-    leases.open_commands(folder, &mut commands);
-    let mut hints = Vec::new();
-    if let Some(text) = failure.as_deref().or_else(|| panic.and_then(panic_text)) {
-        leases.explain(text, &mut hints);
-    }
+    let commands = holdings.open_commands(folder);
+    let text = failure.as_deref().or_else(|| panic.and_then(panic_text));
+    let hints = text.map(|text| holdings.explain(text)).unwrap_or_default();
     let (slices, unknown) = match seen {
         Ok(slices) => (
             slices
@@ -296,6 +316,7 @@ fn diagnose(
     };
     Diagnosis {
         failure,
+        fixtures: holdings.ledger.times(),
         slices,
         unknown,
         hints,

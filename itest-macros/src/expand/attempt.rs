@@ -2,12 +2,11 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::ext::IdentExt;
-use syn::{Ident, Index, ReturnType, Type};
+use syn::Index;
 
-use super::{moved_to, our, services, shown_at, variable};
+use super::{inject, moved_to, our, variable};
 use crate::model::Test;
-use crate::params::{Filled, Param, Pass};
+use crate::params::{Filled, Param};
 
 /// Puts what rstest passed to the wrapper where the attempts find it.
 pub(super) fn hand_over(test: &Test) -> TokenStream {
@@ -21,33 +20,30 @@ pub(super) fn hand_over(test: &Test) -> TokenStream {
 }
 
 pub(super) fn attempt(test: &Test, itest: &TokenStream) -> TokenStream {
-    let (leases, unclaimed, verdict) = (our("leases"), our("unclaimed"), our("verdict"));
+    let (held, judged) = (our("held"), our("verdict"));
     let taken = take(test);
-    let picks_by_type = injected(test).any(|(param, ..)| claimed(test, param).is_none());
-    let unclaimed_leases = picks_by_type.then(|| {
-        let leases = services::unclaimed(&test.services, &leases);
-        quote! { let #unclaimed = #leases; }
-    });
-    let injections = injected(test).map(|(param, ty, pass)| {
-        let variable = variable(param);
-        let mutable = (pass == Pass::Exclusive).then(|| quote! { mut });
-        let value = inject(test, param, ty, [&leases, &unclaimed], itest);
-        quote! { let #mutable #variable = #value; }
-    });
-    let call = if test.sig.asyncness.is_some() {
-        call(test, itest)
+    let injections = inject::injections(&test.callee, itest);
+    let verdict = verdict(test, itest);
+    let call = if test.callee.sig.asyncness.is_some() {
+        let call = inject::call(&test.callee);
+        quote! { #call #verdict }
     } else {
-        call_blocking(test, itest)
+        // What rstest passes may borrow from the wrapper: it can't go to another thread.
+        let blocking = if by_rstest(test).next().is_some() {
+            quote! { blocking_here }
+        } else {
+            quote! { blocking }
+        };
+        inject::call_blocking(&test.callee, &blocking, &verdict, &judged, itest)
     };
-    let finishes = lent(test).map(|variable| quote! { let #verdict = #variable.finish(#verdict).await; });
+    let finishes = inject::lent(&test.callee).map(|variable| quote! { let #judged = #variable.finish(#judged).await; });
     quote! {
-        async move |#leases| {
+        async move |#held| {
             #taken
-            #unclaimed_leases
-            #(#injections)*
+            #injections
             #call
             #(#finishes)*
-            ::core::result::Result::Ok::<_, #itest::Error>(#verdict)
+            ::core::result::Result::Ok::<_, #itest::Error>(#judged)
         }
     }
 }
@@ -65,106 +61,15 @@ fn take(test: &Test) -> TokenStream {
     }
 }
 
-fn inject(test: &Test, param: &Param, ty: &Type, [leases, unclaimed]: [&Ident; 2], itest: &TokenStream) -> TokenStream {
-    let name = param.ident.unraw().to_string();
-    // Who can't be injected is said on the parameter's type.
-    let place = shown_at(ty);
-    let itest = moved_to(place, itest);
-    if let Some(index) = claimed(test, param) {
-        let lease = moved_to(place, &services::lease(leases, index));
-        quote_spanned! {place=> #itest::inject::<#ty, _, _>(&(&#lease, ()), #name).await? }
-    } else {
-        quote_spanned! {place=> #itest::inject::<#ty, _, _>(&#unclaimed, #name).await? }
-    }
-}
-
-/// On the heap: what is around it would copy a large future several times, on a stack of 2 MB.
-fn call(test: &Test, itest: &TokenStream) -> TokenStream {
-    let (name, arguments) = (&test.sig.ident, arguments(test));
-    let verdict = verdict(test, itest);
-    let outcome = outcome(test);
-    quote! {
-        let #outcome = ::std::boxed::Box::pin(#name(#(#arguments),*)).await;
-        #verdict
-    }
-}
-
-/// A function that isn't async runs where it may block; what it was lent comes back with the verdict. It is judged there,
-/// as an error such as `Box<dyn Error>` can't leave its thread.
-fn call_blocking(test: &Test, itest: &TokenStream) -> TokenStream {
-    let (name, arguments) = (&test.sig.ident, arguments(test));
-    let judge = verdict(test, itest);
-    let (verdict, outcome) = (our("verdict"), outcome(test));
-    let lent: Vec<_> = lent(test).collect();
-    let lent = quote! { (#(#lent,)*) };
-    // What rstest passes may borrow from the wrapper: it can't go to another thread.
-    let blocking = if by_rstest(test).next().is_some() {
-        quote! { blocking_here }
-    } else {
-        quote! { blocking }
-    };
-    quote! {
-        let (#verdict, #lent) = #itest::#blocking(move || {
-            let #outcome = #name(#(#arguments),*);
-            #judge
-            (#verdict, #lent)
-        }).await;
-    }
-}
-
-/// Judges what the function returned. That it can't be judged is said on the return type.
+/// Judges what the function returned.
 fn verdict(test: &Test, itest: &TokenStream) -> TokenStream {
-    let (verdict, outcome) = (our("verdict"), outcome(test));
+    let (judged, outcome) = (our("verdict"), inject::outcome(&test.callee));
     let place = outcome.span();
     let itest = moved_to(place, itest);
-    quote_spanned! {place=> let #verdict = #itest::Verdict::of(#outcome); }
-}
-
-fn outcome(test: &Test) -> Ident {
-    let mut outcome = our("outcome");
-    if let ReturnType::Type(_, ty) = &test.sig.output {
-        outcome.set_span(shown_at(ty));
-    }
-    outcome
-}
-
-fn arguments(test: &Test) -> impl Iterator<Item = TokenStream> {
-    test.params.iter().map(|param| {
-        let variable = variable(param);
-        match &param.filled {
-            Filled::ByRstest { .. } => quote! { #variable },
-            Filled::ByUs { pass: Pass::Value, .. } => quote! { #variable.value },
-            Filled::ByUs { pass: Pass::Shared, .. } => quote! { &#variable.value },
-            Filled::ByUs {
-                pass: Pass::Exclusive, ..
-            } => quote! { &mut #variable.value },
-        }
-    })
+    quote_spanned! {place=> let #judged = #itest::Verdict::of(#outcome); }
 }
 
 fn by_rstest(test: &Test) -> impl Iterator<Item = &Param> {
-    test.params.iter().filter(|param| !param.is_injected())
-}
-
-fn injected(test: &Test) -> impl Iterator<Item = (&Param, &Type, Pass)> {
-    test.params.iter().filter_map(|param| match &param.filled {
-        Filled::ByUs { ty, pass } => Some((param, ty, *pass)),
-        Filled::ByRstest { .. } => None,
-    })
-}
-
-/// The values that are ours again once the function has returned.
-fn lent(test: &Test) -> impl Iterator<Item = Ident> {
-    injected(test)
-        .filter(|(_, _, pass)| *pass != Pass::Value)
-        .map(|(param, ..)| variable(param))
-}
-
-/// The service that `param` gets its value from because it has its name: an instance's, or else a function's. What a name
-/// was given to is for that parameter alone; an unnamed service may serve others by their types.
-fn claimed(test: &Test, param: &Param) -> Option<usize> {
-    let services = || test.services.iter();
-    services()
-        .position(|service| service.is_instance(&param.ident))
-        .or_else(|| services().position(|service| service.is_labelled(&param.ident)))
+    let is_theirs = |param: &&Param| matches!(param.filled, Filled::ByRstest { .. });
+    test.callee.params.iter().filter(is_theirs)
 }

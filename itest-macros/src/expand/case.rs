@@ -13,9 +13,9 @@ use crate::options::Flavor;
 /// Names of items aren't hygienic, and the user's function sees this one: hence its ugly name.
 pub(super) fn case(test: &Test, itest: &TokenStream) -> TokenStream {
     // As the harness names it: with the `r#` of a raw identifier.
-    let name = test.sig.ident.to_string();
+    let name = test.callee.sig.ident.to_string();
     let options = options(test, itest);
-    let drivers = drivers(&test.services, itest);
+    let drivers = drivers(&test.callee.services, itest);
     quote! {
         static __ITEST_CASE: #itest::Case = #itest::Case {
             module: ::core::module_path!(),
@@ -35,7 +35,8 @@ pub(super) fn case(test: &Test, itest: &TokenStream) -> TokenStream {
 fn options(test: &Test, itest: &TokenStream) -> TokenStream {
     let options = &test.options;
     // A body that stays on its own thread needs another one to drive what it was given.
-    let blocks_here = test.sig.asyncness.is_none() && test.params.iter().any(|param| !param.is_injected());
+    let blocks_here =
+        test.callee.sig.asyncness.is_none() && test.callee.params.iter().any(|param| !param.is_injected());
     let timeout = optional(options.timeout.map(duration));
     let retries = options.retries;
     let retry_delay = duration(options.retry_delay);

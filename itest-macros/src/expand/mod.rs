@@ -1,8 +1,13 @@
-//! Writes the test: the user's function, a static that describes the test, and one call of the runtime.
+//! Writes the test: the user's function, a static that describes the test, and one call of the runtime. Or the fixture: a builder,
+//! and how its value is made.
 
 mod attempt;
 mod case;
+mod fixture;
+mod inject;
 mod services;
+
+pub(crate) use fixture::expand_fixture;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
@@ -10,26 +15,31 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{FnArg, Ident};
 
-use crate::model::Test;
+use crate::model::{Callee, Test};
 use crate::params::{Filled, Param};
 use crate::signature::{Function, Harness, is_lint};
 
 pub(crate) fn expand(test: &Test) -> TokenStream {
-    let facade = &test.facade;
+    let Callee {
+        attrs,
+        vis,
+        sig,
+        body,
+        params,
+        services,
+        facade,
+    } = &test.callee;
     let itest = &quote! { #facade::__private };
-    let Test {
-        attrs, vis, sig, body, ..
-    } = test;
     let name = &sig.ident;
     let (generics, _, conditions) = sig.generics.split_for_impl();
-    let outer_params = test.params.iter().filter_map(outer_param);
+    let outer_params = params.iter().filter_map(outer_param);
     // Last, so that a macro among the user's attributes, which may fill the parameters, comes before the harness.
     let harness = match test.harness {
         Harness::Ours => quote! { #[::core::prelude::v1::test] },
         Harness::Theirs => TokenStream::new(),
     };
     let case = case::case(test, itest);
-    let slots = services::slots(&test.services, itest);
+    let slots = services::slots(services, itest);
     let handed_over = attempt::hand_over(test);
     let attempt = attempt::attempt(test, itest);
     quote! {
@@ -37,7 +47,8 @@ pub(crate) fn expand(test: &Test) -> TokenStream {
         #harness
         #vis fn #name #generics (#(#outer_params),*) #conditions {
             // A test's signature says what it is given, whatever it does with it.
-            #[allow(clippy::unused_async, clippy::needless_pass_by_value, clippy::unnecessary_wraps)]
+            #[allow(clippy::unused_async, clippy::needless_pass_by_value, clippy::unnecessary_wraps,
+                clippy::ptr_arg, clippy::trivially_copy_pass_by_ref)]
             #sig #body
 
             #case

@@ -1,15 +1,15 @@
-//! The declared services: their builders, and the list of them that the compiler walks to find who provides a type.
+//! The declared services and fixtures: their builders, and the chain of them that the compiler walks to find who makes a type.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Expr, Ident, Index, Path};
+use syn::{Expr, Ident, Index, Path, Type};
 
 use super::{moved_to, shown_at};
 use crate::args::{Call, Given};
 use crate::instances::Service;
 
-/// `(first, (second, (third, ())))`: what a slot each becomes a lease each.
+/// `(first, (second, (third, ())))`: for each slot the test holds what was made of it.
 pub(super) fn slots(services: &[Service], itest: &TokenStream) -> TokenStream {
     list(services.iter().map(|service| {
         let label = service
@@ -19,23 +19,31 @@ pub(super) fn slots(services: &[Service], itest: &TokenStream) -> TokenStream {
         let builder = builder(service, itest);
         let place = shown_at(&service.path);
         let itest = moved_to(place, itest);
-        quote_spanned! {place=> #itest::Slot::new(#label, #builder) }
+        let new = if service.instance.is_some() {
+            quote_spanned! {place=> named }
+        } else {
+            quote_spanned! {place=> new }
+        };
+        quote_spanned! {place=> #itest::Slot::#new(#label, #builder) }
     }))
 }
 
-/// The leases that no parameter claims by its name.
-pub(super) fn unclaimed(services: &[Service], leases: &Ident) -> TokenStream {
-    let unclaimed = services.iter().enumerate().filter(|(_, service)| !service.claimed);
-    list(unclaimed.map(|(index, _)| {
-        let lease = lease(leases, index);
-        quote! { &#lease }
-    }))
+/// All that may give a `ty`, in the order in which they are asked: those at `indices`, then what these were made of.
+pub(super) fn chain(indices: &[usize], held: &Ident, ty: &Type, itest: &TokenStream) -> TokenStream {
+    let chained = |rest: TokenStream, how: TokenStream| {
+        indices.iter().rev().fold(rest, |rest, index| {
+            let part = part(held, *index);
+            quote! { #itest::Held::#how::<#ty, _>(&#part, #rest) }
+        })
+    };
+    let inner = chained(quote! { #itest::end::<#ty>() }, quote! { inner });
+    chained(inner, quote! { node })
 }
 
-/// The lease at `index`: `leases.1.1.0`.
-pub(super) fn lease(leases: &Ident, index: usize) -> TokenStream {
+/// What is held for the service at `index`: `held.1.1.0`.
+fn part(held: &Ident, index: usize) -> TokenStream {
     let (first, rest) = (Index::from(0), std::iter::repeat_n(Index::from(1), index));
-    quote! { #leases #(.#rest)* .#first }
+    quote! { #held #(.#rest)* .#first }
 }
 
 /// What the supervisor needs of each service.
@@ -47,9 +55,9 @@ pub(super) fn drivers(services: &[Service], itest: &TokenStream) -> TokenStream 
         }
         let place = shown_at(path);
         let itest = moved_to(place, itest);
-        quote_spanned! {place=> #itest::Driver::of(#builder) }
+        quote_spanned! {place=> #itest::drivers_of(#builder) }
     });
-    quote! { ::std::vec![#(#drivers),*] }
+    quote! { #itest::all_drivers([#(#drivers),*]) }
 }
 
 /// What calls the builder function by the path that the user wrote.
@@ -96,6 +104,6 @@ fn call(Call { method, given }: &Call, itest: &TokenStream) -> TokenStream {
     }
 }
 
-fn list(items: impl DoubleEndedIterator<Item = TokenStream>) -> TokenStream {
+pub(super) fn list(items: impl DoubleEndedIterator<Item = TokenStream>) -> TokenStream {
     items.rfold(quote! { () }, |rest, item| quote! { (#item, #rest) })
 }

@@ -12,12 +12,13 @@ fn a_service_is_a_path_with_or_without_options() {
     };
     let test = read(args, quote! { fn t() {} }).expect("no mistakes");
     let services: Vec<_> = test
+        .callee
         .services
         .iter()
         .map(|service| service.path.to_token_stream().to_string())
         .collect();
     assert_eq!(services, ["postgres", "redis", "crate :: my :: svc"]);
-    let calls: Vec<_> = test.services[0].calls.iter().map(written).collect();
+    let calls: Vec<_> = test.callee.services[0].calls.iter().map(written).collect();
     assert_eq!(
         calls,
         [
@@ -44,7 +45,7 @@ fn written(Call { method, given }: &Call) -> String {
 fn an_option_may_be_any_expression() {
     let args = quote! { postgres(prepare = |db: &Db, n| seed::<A, B>(db, n), version = VERSIONS[0]) };
     let test = read(args, quote! { fn t() {} }).expect("no mistakes");
-    assert_eq!(test.services[0].calls.len(), 2);
+    assert_eq!(test.callee.services[0].calls.len(), 2);
 }
 
 #[test]
@@ -54,7 +55,12 @@ fn values_without_a_name_come_first() {
         quote! { fn t() {} },
     )
     .expect("no mistakes");
-    let values: Vec<_> = test.services.iter().map(|service| service.values.len()).collect();
+    let values: Vec<_> = test
+        .callee
+        .services
+        .iter()
+        .map(|service| service.values.len())
+        .collect();
     assert_eq!(values, [2, 1]);
     assert_eq!(
         mistakes(quote! { my::stack(dedicated, "a.yml") }),

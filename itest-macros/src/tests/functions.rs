@@ -51,11 +51,11 @@ fn serial_goes_below() {
 fn only_a_function_is_a_test() {
     assert_eq!(
         mistakes(quote! { struct T; }),
-        ["only a function can be a test; move the attribute to a `fn`"]
+        ["only a function can have this attribute; move it to a `fn`"]
     );
     assert_eq!(
         mistakes(quote! { fn t(); }),
-        ["a test has a body; write `{ ... }` instead of `;`"]
+        ["the function needs a body; write `{ ... }` instead of `;`"]
     );
 }
 

@@ -10,7 +10,7 @@ fn a_parameter_claims_the_instance_of_its_name() {
         function,
     )
     .expect("no mistakes");
-    let claimed: Vec<_> = test.services.iter().map(|service| service.claimed).collect();
+    let claimed: Vec<_> = test.callee.services.iter().map(|service| service.claimed).collect();
     assert_eq!(claimed, [false, true, true, false]);
 }
 
@@ -20,7 +20,7 @@ fn a_parameter_may_have_the_name_of_a_service_that_has_none_of_its_own() {
         quote! { my::mail, search },
         quote! { fn t(mail: &Handle, other: Url<Search>) {} },
     );
-    let services = test.expect("no mistakes").services;
+    let services = test.expect("no mistakes").callee.services;
     let labels: Vec<_> = services.iter().filter_map(|service| service.label()).collect();
     assert_eq!(labels, ["mail", "search"]);
     assert!(

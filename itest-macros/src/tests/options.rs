@@ -125,7 +125,7 @@ fn an_option_needs_a_value() {
 #[test]
 fn the_facade_may_be_elsewhere() {
     let test = read(quote! { postgres, crate = crate::testing::itest }, quote! { fn t() {} }).expect("no mistakes");
-    let facade = &test.facade;
+    let facade = &test.callee.facade;
     assert_eq!(quote! { #facade }.to_string(), "crate :: testing :: itest");
     assert_eq!(
         mistakes(quote! { postgres, crate = "itest" }),

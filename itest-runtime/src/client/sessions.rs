@@ -13,7 +13,7 @@ use crate::case::Case;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::home::Home;
-use crate::inject::Declared;
+use crate::inject::{Declared, Plan, Site, build_template};
 use crate::naming;
 use crate::os;
 use crate::service::{TestContext, Used};
@@ -27,16 +27,19 @@ pub(crate) struct Sessions(Vec<(Vec<usize>, Session)>);
 const COMMON: &str = "common";
 
 impl Sessions {
-    /// Leases all slices; the grants are in the services' order.
+    /// Leases all slices; the grants are in the requests' order. Also tells, for each service in the order of the parts, which
+    /// request is its.
     pub(crate) async fn acquire<D: Declared>(
         case: &'static Case,
         config: &Config,
         workspace: &Path,
         test: &TestContext,
         declared: &D,
-    ) -> Result<(Self, Vec<Value>)> {
-        let mut requests = Vec::new();
-        declared.requests(test, &|service, asked| config.provision(service, asked), &mut requests)?;
+    ) -> Result<(Self, Vec<Value>, Vec<usize>)> {
+        let choose = |service: &str, asked| config.provision(service, asked);
+        let mut plan = Plan::new(test, &choose);
+        declared.plan(&mut plan)?;
+        let (requests, order) = plan.finish();
         let mut all = vec![Value::Null; requests.len()];
         let mut sessions = Vec::new();
         let ask = async |whose: &str, indices: &[usize]| {
@@ -48,7 +51,7 @@ impl Sessions {
                 test: test.test.clone(),
                 requests: indices.iter().map(|index| requests[*index].clone()).collect(),
             };
-            let build = |index: usize, blank| declared.build(indices[index], test, blank);
+            let build = |index: usize, blank| build_template(declared, Site::of(indices[index], &order, test, blank));
             let progress = |text| eprintln!("itest: {text}");
             Session::acquire(case, config, &home, open, build, progress).await
         };
@@ -77,10 +80,10 @@ impl Sessions {
                 Answer::Unknown(_) => return Err(nobody_knows(&requests[indices[0]].service)),
             }
         }
-        Ok((Self(sessions), all))
+        Ok((Self(sessions), all, order))
     }
 
-    /// What the supervisors know of the test's slices, in the services' order.
+    /// What the supervisors know of the test's slices, in the requests' order.
     ///
     /// # Errors
     /// When a supervisor is gone.
@@ -98,7 +101,7 @@ impl Sessions {
         self.0.first().map(|(_, session)| session.folder())
     }
 
-    /// Ends the leases. `used` is in the services' order; what it doesn't say is unknown.
+    /// Ends the leases. `used` is in the requests' order; what it doesn't say is unknown.
     pub(crate) async fn close(self, used: Vec<Used>, keep: Option<Duration>) {
         let used = &used;
         join_all(self.0.into_iter().map(|(indices, session)| {

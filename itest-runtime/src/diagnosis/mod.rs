@@ -16,6 +16,8 @@ pub(crate) type OpenCommands = Vec<(String, Option<String>)>;
 pub(crate) struct Diagnosis {
     /// What went wrong, unless the panic hook has already said so.
     pub(crate) failure: Option<String>,
+    /// How far each fixture is, and how long it took.
+    pub(crate) fixtures: Vec<String>,
     pub(crate) slices: Vec<(String, SliceDiagnosis)>,
     /// Why the supervisor could not be asked.
     pub(crate) unknown: Option<Error>,
@@ -30,6 +32,7 @@ pub(crate) fn render(name: &str, attempt: &str, diagnosis: &Diagnosis) -> String
     if let Some(failure) = &diagnosis.failure {
         paragraph(&mut text, failure);
     }
+    list(&mut text, "its fixtures", &diagnosis.fixtures);
     for (label, slice) in &diagnosis.slices {
         if let Some(death) = &slice.death {
             paragraph(&mut text, &death.render());
@@ -92,12 +95,13 @@ mod tests {
                     death: None,
                 },
             )],
+            fixtures: vec!["api: made in 3ms".into()],
             hints: vec!["do this".into()],
             ..Diagnosis::default()
         };
         assert_eq!(
             render("a::test", "", &diagnosis),
-            "---- itest: a::test failed\n  it broke\n  what db was still doing for this test:\n    `SELECT 1`\n  what db logged for this test:\n    ERROR: no\n  hint: do this\n"
+            "---- itest: a::test failed\n  it broke\n  its fixtures:\n    api: made in 3ms\n  what db was still doing for this test:\n    `SELECT 1`\n  what db logged for this test:\n    ERROR: no\n  hint: do this\n"
         );
     }
 }

@@ -1,9 +1,25 @@
 //! Inject: make a typed value out of a lease.
 
+mod ask;
+mod fixture;
+mod grants;
+mod lease;
+mod lent;
 mod list;
+mod made;
+mod part;
+mod plan;
+mod teardown;
 
-pub use list::Slot;
-pub(crate) use list::{Declared, LeaseList, Makes};
+pub use ask::{Gives, Held, HeldList, end};
+pub use fixture::{Fallible, Fixture, Names, build, ended, explain, hold, plan};
+pub use grants::Grants;
+pub use list::{Declared, all_drivers, drivers_of};
+pub(crate) use list::{Holdings, build as build_template};
+pub use made::Made;
+pub use part::{BoxFuture, Brings, Part, Place, Slot};
+pub use plan::{Plan, Site};
+pub use teardown::tear_down;
 
 use std::fmt;
 use std::future::Future;
@@ -143,8 +159,7 @@ impl<S: Service> Inject for Url<S> {
 
 /// A value, and what ends its loan.
 pub struct Injected<T> {
-    /// The value.
-    pub value: T,
+    value: T,
     end: End<T>,
 }
 
@@ -157,7 +172,7 @@ impl<T> fmt::Debug for Injected<T> {
 }
 
 impl<T> Injected<T> {
-    async fn make<Via: 'static>(lease: &Lease<T::Service>, parameter: &str) -> Result<Self>
+    pub(crate) async fn make<Via: 'static>(lease: &Lease<T::Service>, parameter: &str) -> Result<Self>
     where
         T: Inject<Via>,
     {
@@ -174,6 +189,21 @@ impl<T> Injected<T> {
         })
     }
 
+    /// For a parameter `T`.
+    pub fn into_value(self) -> T {
+        self.value
+    }
+
+    /// For a parameter `&T`.
+    pub fn shared(&self) -> &T {
+        &self.value
+    }
+
+    /// For a parameter `&mut T`.
+    pub fn exclusive(&mut self) -> &mut T {
+        &mut self.value
+    }
+
     /// Ends the loan of the value.
     pub async fn finish(self, verdict: Verdict) -> Verdict {
         match verdict {
@@ -181,15 +211,4 @@ impl<T> Injected<T> {
             failed @ Verdict::Failed(_) => failed,
         }
     }
-}
-
-/// Makes a parameter of one of the leases: the one whose service makes values of its type.
-///
-/// # Errors
-/// When the value can't be made.
-pub async fn inject<T, L, I>(leases: &L, parameter: &str) -> Result<Injected<T>>
-where
-    L: Makes<T, I>,
-{
-    leases.make(parameter).await
 }

@@ -58,6 +58,11 @@ impl<S: Service> Lease<S> {
         session.downcast_ref().expect("a service has one type of session")
     }
 
+    /// Which lease it is: clones are the same one.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     /// Where the server was asked to run.
     pub fn placement(&self) -> &Placement {
         self.0.service.placement()

@@ -53,7 +53,7 @@ impl fmt::Display for Provider {
 
 /// The provider that was chosen, with what it needs to know.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Provision {
+pub(crate) enum Provision {
     /// The first of the two that works: what does is seen where the server is started.
     Auto {
         /// First a container.
@@ -74,7 +74,7 @@ pub enum Provision {
 
 /// What a person set about a service's container.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct DockerWish {
+pub(crate) struct DockerWish {
     /// The image, unless the test itself names one.
     pub image: Option<String>,
     /// What goes in front of the names of images that name no registry.
@@ -83,7 +83,7 @@ pub struct DockerWish {
 
 /// What a person set about a service's process.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct NativeWish {
+pub(crate) struct NativeWish {
     /// Where the binaries are: a folder or a program.
     pub bin: Option<PathBuf>,
     /// Where the data goes.

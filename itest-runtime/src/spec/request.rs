@@ -8,7 +8,7 @@ use crate::os::ProcessId;
 
 /// What one test asks of one service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Request {
+pub(crate) struct Request {
     /// The service's name.
     pub(crate) service: String,
     /// Which driver understands the rest.

@@ -1,8 +1,9 @@
-//! An adapter: makes a type injectable that neither this crate nor itest owns, of a service that is not this crate's either.
+//! An adapter: makes a type injectable that neither this crate nor itest owns, of a service that is not this crate's either. It also
+//! has a fixture for other crates.
 
 use itest::service::Redis;
 use itest::{Context, Inject, Lease, Result};
-use redis::{Client, Connection};
+use redis::{Client, Commands, Connection};
 
 /// How this crate makes values: the type of its own that Rust asks for. No test names it.
 #[derive(Debug)]
@@ -16,4 +17,11 @@ impl Inject<Blocking> for Connection {
         let client = Client::inject(lease).await?;
         client.get_connection().context(|| "failed to connect to Redis")
     }
+}
+
+/// A greeting that is in the cache.
+#[itest::fixture(redis)]
+pub fn greeting(mut cache: Connection) -> redis::RedisResult<String> {
+    cache.set::<_, _, ()>("greeting", "hello")?;
+    cache.get("greeting")
 }

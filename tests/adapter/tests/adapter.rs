@@ -24,3 +24,22 @@ fn it_stands_beside_what_the_service_itself_makes(mut cache: Connection, client:
     assert_eq!(client.get_connection()?.get::<_, String>("k")?, "v");
     Ok(())
 }
+
+#[integration(adapter::greeting)]
+async fn a_fixture_of_another_crate_brings_its_services(
+    greeting: &String,
+    client: redis::Client,
+) -> anyhow::Result<()> {
+    assert_eq!(client.get_connection()?.get::<_, String>("greeting")?, *greeting);
+    Ok(())
+}
+
+#[itest::fixture(adapter::greeting)]
+fn twice(greeting: &String) -> String {
+    format!("{greeting}, {greeting}")
+}
+
+#[integration(twice)]
+fn a_fixture_is_made_of_one_of_another_crate(twice: String) {
+    assert_eq!(twice, "hello, hello");
+}

@@ -1,0 +1,13 @@
+//! Fixtures: values of the user's own that are made of other injected values, and taken down after the test.
+
+#[path = "fixtures_of_values/common.rs"]
+mod common;
+#[path = "fixtures_of_values/failures.rs"]
+mod failures;
+#[path = "fixtures_of_values/one_instance.rs"]
+mod one_instance;
+#[path = "fixtures_of_values/shapes.rs"]
+mod shapes;
+mod support;
+#[path = "fixtures_of_values/teardown.rs"]
+mod teardown;
