@@ -9,6 +9,7 @@
 //! - [Parameters](#parameters)
 //! - [Isolation](#isolation)
 //! - [Templates](#templates)
+//! - [Fixtures](#fixtures)
 //! - [Test options](#test-options)
 //! - [When a test fails](#when-a-test-fails)
 //! - [With rstest](#with-rstest)
@@ -210,6 +211,81 @@
 //! that depends on anything else (a clock, a variable of the environment, another file) is not noticed to have changed.
 //!
 //! The builder owns what it makes, and each test's role is a member of that owner. It isn't a superuser.
+//!
+//! # Fixtures
+//!
+//! A *fixture* is a value of your own that is made of other injected values: a client of the service under test, a user who has
+//! signed up, a broker with its queues. [`#[itest::fixture]`](macro@fixture) makes one of a function; tests, and other fixtures, name
+//! it in their attributes as they name a service, and get its value by a parameter of its type, or of its name.
+//!
+//! ```
+//! # use itest::integration;
+//! # use sqlx::PgPool;
+//! # use redis::aio::ConnectionManager;
+//! # struct Api;
+//! # impl Api {
+//! #     async fn start(db: PgPool, cache: ConnectionManager, workers: usize) -> anyhow::Result<Self> { Ok(Self) }
+//! #     async fn stop(self) -> anyhow::Result<()> { Ok(()) }
+//! #     async fn sign_up(&self, name: &str) -> anyhow::Result<i64> { Ok(1) }
+//! # }
+//! #[itest::fixture(postgres(migrations = "./migrations"), redis, teardown = Api::stop)]
+//! async fn api(db: PgPool, cache: ConnectionManager, #[default(2)] workers: usize) -> anyhow::Result<Api> {
+//!     Api::start(db, cache, workers).await
+//! }
+//!
+//! #[itest::fixture(api)]
+//! async fn ada(api: &Api) -> anyhow::Result<i64> {
+//!     api.sign_up("ada").await
+//! }
+//!
+//! #[integration(ada, api(workers = 2))]
+//! # #[rustfmt::rstest]
+//! async fn a_user_is_stored(ada: i64, api: &Api, db: PgPool) -> sqlx::Result<()> {
+//!     // `db` is the api's own database.
+//!     sqlx::query("SELECT FROM users WHERE id = $1").bind(ada).fetch_one(&db).await.map(drop)
+//! }
+//! ```
+//!
+//! - **Its services are the test's, too.** A test that names a fixture has its services, and the fixtures that it is made of: here
+//!   `db` is made of the `postgres` that `api` names. What a test names itself comes first.
+//! - **What is equal is there once.** Services and fixtures of a test with equal options are one: `ada`'s `api` is the test's. Named
+//!   instances are different: `left = api, right = api` are two of everything.
+//! - **The value** is what the function returns, or what is in its `Result`; a type whose name ends in `Result` is taken for one.
+//!   Everybody has the same value, by `&T`, or by `T` if that is `Clone`. It owns all that is in it.
+//! - **Options** are parameters with `#[default(value)]`, or with `#[option]` if they have none: `api(workers = 4)`. A function may be
+//!   generic over the type of an `#[option]`.
+//! - **Paths** in its attribute are relative to where the fixture is written: its package, and its own file.
+//! - **Side by side**: fixtures that don't need each other are made at the same time. A function that isn't `async` runs where it may
+//!   block. Making them counts as the test's time, for its `timeout`.
+//! - **Teardown**: `teardown = stop` names a function that takes the value or a reference to it, `async` or not, and returns nothing
+//!   or a `Result`. It is called however the test ended, the last fixture first, before the leases end; `Drop` comes after it. Each
+//!   has 10 s, or `teardown_timeout = "1m"`. One that fails, panics or takes longer fails the test, and keeps no other from
+//!   running. (A thread that blocks can't be given up: only an `async` teardown is.) Where a test that isn't `async` runs on after
+//!   its time is over, a value that its thread still has can be taken down by reference alone.
+//! - **When one fails**, it says its name; how far each came, and the time that it took, stands under the failing test. One that takes
+//!   more than 5 s says so meanwhile.
+//! - **In a fixture of a service of your own**, that service's builder needs a type of its function's name, as a function has no type
+//!   that can be named: `type cache = Cache;`. The compiler says "expected type, found function `cache`".
+//!
+//! Fixtures are looked up as functions are: in `tests/common/mod.rs`, in another crate, re-exported, by a path (`common::api`).
+//! A `pub` fixture is made of `pub` fixtures, and its value's type is `pub`.
+//!
+//! ## For those who know pytest
+//!
+//! | pytest | here |
+//! |---|---|
+//! | `@pytest.fixture def api(db): ...` | `#[itest::fixture(postgres)] async fn api(db: PgPool) -> Api` |
+//! | `conftest.py` | a module (`tests/common/mod.rs`) or a crate, and `use`: what a name means is said in the file |
+//! | `yield api; await api.stop()` | `teardown = Api::stop`, or `Drop` |
+//! | `scope="function"` | always: each test has its own |
+//! | `scope="session"` | servers are shared by all tests of a run without a word, and their slices are not; a value is not shared |
+//! | `scope="module"`, `"class"` | none: with a process for each test nothing lives in a module |
+//! | `params=[...]` | [rstest](#with-rstest)'s cases, whose values may be options: `api(workers = workers)` |
+//! | `@pytest.mark.parametrize` | rstest's `#[case]` and `#[values]` |
+//! | `autouse=True` | none: a test says what it has |
+//! | `request.param`, factories | options: `#[default(2)] workers: usize` |
+//! | `request.addfinalizer` | `teardown`, or a guard in the value |
+//! | `request.getfixturevalue` | none: what a test has is known when it is compiled |
 //!
 //! # Test options
 //!

@@ -2,6 +2,8 @@
 
 #[path = "fixtures_of_values/common.rs"]
 mod common;
+#[path = "fixtures_of_values/deep/mod.rs"]
+mod deep;
 #[path = "fixtures_of_values/failures.rs"]
 mod failures;
 #[path = "fixtures_of_values/one_instance.rs"]

@@ -76,7 +76,39 @@ pub fn integration(args: TokenStream, item: TokenStream) -> TokenStream {
     integration::integration(args.into(), &item.into()).into()
 }
 
-/// Turns a function into a fixture: a value that tests, and other fixtures, are given for its name.
+/// Turns a function into a fixture: a value that tests, and other fixtures, name in their attributes, and are given.
+///
+/// ```ignore
+/// #[itest::fixture(postgres(migrations = "./migrations"), redis, teardown = Api::stop)]
+/// async fn api(db: PgPool, cache: ConnectionManager, #[default(2)] workers: usize) -> anyhow::Result<Api> {
+///     Api::start(db, cache, workers).await
+/// }
+///
+/// #[integration(api(workers = 4))]
+/// async fn a_user_can_sign_up(api: &Api, db: PgPool) -> anyhow::Result<()> {
+///     // `db` is the api's own database.
+/// }
+/// ```
+///
+/// # Arguments
+/// Services and other fixtures, as in [`macro@integration`], or none, and these:
+///
+/// | option | meaning |
+/// |---|---|
+/// | `teardown = stop` | a function that takes the value or a reference to it, `async` or not, after the test |
+/// | `teardown_timeout = "5s"` | how long it may take; 10 s unless given |
+/// | `crate = path::to::itest` | where `itest` is, if it is re-exported by another crate |
+///
+/// # Functions
+/// `async fn` or `fn`, returning a value of its own or a `Result` with it; a type whose name ends in `Result` is taken for one.
+///
+/// | parameter | what fills it |
+/// |---|---|
+/// | `db: PgPool`, `db: &PgPool`, `db: &mut PgConnection` | a service, or another fixture |
+/// | `#[default(2)] workers: usize` | an option: `api(workers = 4)` |
+/// | `#[option] port: u16` | an option that has to be given |
+///
+/// A type parameter must be the type of an `#[option]`. For each fixture there is a type of the function's name.
 #[proc_macro_attribute]
 pub fn fixture(args: TokenStream, item: TokenStream) -> TokenStream {
     integration::fixture(args.into(), &item.into()).into()

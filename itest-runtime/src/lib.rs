@@ -48,8 +48,8 @@ pub mod __private {
     pub use crate::case::{Case, Flavor, Options, Registered};
     pub use crate::error::Error;
     pub use crate::inject::{
-        BoxFuture, Brings, Declared, Fallible, Fixture, Gives, Grants, Held, HeldList, Made, Names, Part, Place, Plan,
-        Site, Slot, all_drivers, drivers_of, end, ended, tear_down,
+        BoxFuture, Brings, Declared, Fallible, Fixture, Gives, Grants, Held, HeldList, Made, Names, Origin, Part,
+        Place, Plan, Site, Slot, all_drivers, drivers_of, end, ended, tear_down,
     };
     /// What a fixture does as a part: a function for each of [`Part`].
     pub mod fixture {

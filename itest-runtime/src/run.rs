@@ -13,7 +13,7 @@ use crate::client::Sessions;
 use crate::config::Config;
 use crate::diagnosis::{self, Diagnosis};
 use crate::error::{Context, Error, Result};
-use crate::inject::{Declared, HeldList, Holdings};
+use crate::inject::{Declared, HeldList, Holdings, make_all};
 use crate::outcome::Verdict;
 use crate::service::{TestContext, Used};
 use crate::spec::FingerprintBuilder;
@@ -253,7 +253,7 @@ where
 {
     let began = Instant::now();
     let body = async {
-        held.make_all().await?;
+        make_all(held).await?;
         body(held).await
     };
     let mut body = pin!(AssertUnwindSafe(body).catch_unwind());

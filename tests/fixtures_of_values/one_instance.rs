@@ -27,7 +27,9 @@ async fn an_equal_service_is_the_same(notes: &Notes, db: PgPool) -> sqlx::Result
     Ok(())
 }
 
-#[integration(notes, postgres(settings("work_mem=5MB")))]
+async fn nothing(_: PgPool) {}
+
+#[integration(notes, postgres(setup = nothing))]
 async fn another_service_is_another(notes: &Notes, db: PgPool) -> sqlx::Result<()> {
     let there: Option<String> = sqlx::query_scalar("SELECT to_regclass('notes')::text")
         .fetch_one(&db)
@@ -81,7 +83,7 @@ async fn a_named_service_of_a_fixture_is_the_tests_by_its_name(orders: PgPool) -
     sqlx::raw_sql("SELECT FROM orders").execute(&orders).await.map(drop)
 }
 
-#[itest::fixture(postgres(settings("work_mem=5MB")))]
+#[itest::fixture(postgres(setup = nothing))]
 async fn elsewhere(db: PgPool) -> PgPool {
     db
 }

@@ -161,6 +161,11 @@ mod again {
     pub(super) use super::clock;
 }
 
+#[integration(crate::deep::seeds)]
+async fn a_fixtures_files_lie_next_to_its_own(seeds: i32) {
+    assert_eq!(seeds, 9);
+}
+
 #[itest::fixture(common::two_notes)]
 async fn by_a_path(two_notes: &i64) -> i64 {
     two_notes + 1

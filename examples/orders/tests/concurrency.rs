@@ -9,13 +9,11 @@ use itest::integration;
 use redis::{AsyncCommands, aio::ConnectionManager};
 use serde_json::json;
 use sqlx::PgPool;
-use support::api::{Api, sign_up};
+use support::api::{Api, api, sign_up};
 use tokio::{task::JoinSet, time::Instant};
 
-#[integration(postgres(migrations = "./migrations"), redis)]
-async fn a_hundred_users_sign_up_at_once(db: PgPool, redis: ConnectionManager) -> anyhow::Result<()> {
-    let api = Api::in_process(&db, &redis);
-
+#[integration(api)]
+async fn a_hundred_users_sign_up_at_once(api: &Api) -> anyhow::Result<()> {
     let mut sign_ups = JoinSet::new();
     for n in 1..=100 {
         let api = api.clone();
@@ -34,13 +32,13 @@ async fn a_hundred_users_sign_up_at_once(db: PgPool, redis: ConnectionManager) -
     Ok(())
 }
 
-#[integration(postgres(migrations = "./migrations", fixtures("catalog")), redis)]
+#[integration(api)]
 async fn of_two_orders_that_race_for_the_last_map_exactly_one_wins(
+    api: &Api,
     db: PgPool,
     mut redis: ConnectionManager,
 ) -> anyhow::Result<()> {
-    let api = Api::in_process(&db, &redis);
-    let buyers = [sign_up(&api, "ada").await?, sign_up(&api, "bob").await?];
+    let buyers = [sign_up(api, "ada").await?, sign_up(api, "bob").await?];
 
     // The map is locked until both orders wait for it. When it is let go, they really race.
     let mut lock = db.begin().await?;

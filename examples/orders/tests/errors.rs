@@ -3,15 +3,11 @@
 mod support;
 
 use itest::integration;
-use redis::aio::ConnectionManager;
 use serde_json::json;
-use sqlx::PgPool;
-use support::api::Api;
+use support::api::{Api, api_in_transaction};
 
-#[integration(postgres(migrations = "./migrations", transaction), redis)]
-async fn bad_input_is_answered_with_400(db: PgPool, redis: ConnectionManager) -> anyhow::Result<()> {
-    let api = Api::in_process(&db, &redis);
-
+#[integration(api_in_transaction)]
+async fn bad_input_is_answered_with_400(api: &Api) -> anyhow::Result<()> {
     for path in [
         "/users?page=0",
         "/users?per_page=0",
@@ -50,11 +46,9 @@ async fn bad_input_is_answered_with_400(db: PgPool, redis: ConnectionManager) ->
     Ok(())
 }
 
-#[integration(postgres(migrations = "./migrations", transaction), redis)]
-async fn what_is_not_there_is_answered_with_404(db: PgPool, redis: ConnectionManager) -> anyhow::Result<()> {
-    let api = Api::in_process(&db, &redis);
-
-    for path in ["/users/1", "/items/pen", "/orders/1", "/", "/prices"] {
+#[integration(api_in_transaction)]
+async fn what_is_not_there_is_answered_with_404(api: &Api) -> anyhow::Result<()> {
+    for path in ["/users/1", "/items/unicorn", "/orders/1", "/", "/prices"] {
         let reply = api.get(path).await?;
         assert_eq!(reply.status, 404, "GET {path}");
         assert_eq!(reply.body["error"]["code"], "not_found", "GET {path}");
@@ -70,9 +64,8 @@ async fn what_is_not_there_is_answered_with_404(db: PgPool, redis: ConnectionMan
     Ok(())
 }
 
-#[integration(postgres(migrations = "./migrations", transaction, fixtures("catalog")), redis)]
-async fn writing_without_the_token_is_answered_with_401(db: PgPool, redis: ConnectionManager) -> anyhow::Result<()> {
-    let api = Api::in_process(&db, &redis);
+#[integration(api_in_transaction)]
+async fn writing_without_the_token_is_answered_with_401(api: &Api) -> anyhow::Result<()> {
     let ada = json!({ "name": "Ada", "email": "ada@example.com" });
 
     for stranger in [api.with_token(None), api.with_token("guessed"), api.with_token("")] {

@@ -7,13 +7,15 @@ use orders::{cache, events, orders::Order};
 use redis::{AsyncCommands, aio::ConnectionManager, streams::StreamRangeReply};
 use serde_json::json;
 use sqlx::PgPool;
-use support::api::{Api, sign_up};
+use support::api::{Api, ada, api, api_in_transaction, sign_up};
 
-#[integration(postgres(migrations = "./migrations", fixtures("catalog")), redis)]
-async fn an_order_lands_in_table_stream_and_cache(db: PgPool, mut redis: ConnectionManager) -> anyhow::Result<()> {
-    let api = Api::in_process(&db, &redis);
-    let ada = sign_up(&api, "ada").await?;
-
+#[integration(api, ada)]
+async fn an_order_lands_in_table_stream_and_cache(
+    api: &Api,
+    ada: i64,
+    db: PgPool,
+    mut redis: ConnectionManager,
+) -> anyhow::Result<()> {
     let lines = json!([{ "sku": "pen", "quantity": 2 }, { "sku": "ink", "quantity": 1 }]);
     let placed = api.post("/orders", json!({ "user_id": ada, "lines": lines })).await?;
     assert_eq!(placed.status, 201);
@@ -33,14 +35,12 @@ async fn an_order_lands_in_table_stream_and_cache(db: PgPool, mut redis: Connect
     Ok(())
 }
 
-#[integration(postgres(migrations = "./migrations", fixtures("catalog")), redis)]
+#[integration(api, ada)]
 async fn a_good_order_commits_and_takes_its_items_out_of_the_stock(
+    api: &Api,
+    ada: i64,
     db: PgPool,
-    redis: ConnectionManager,
 ) -> anyhow::Result<()> {
-    let api = Api::in_process(&db, &redis);
-    let ada = sign_up(&api, "ada").await?;
-
     let lines = json!([{ "sku": "pen", "quantity": 4 }, { "sku": "map", "quantity": 1 }]);
     assert_eq!(
         api.post("/orders", json!({ "user_id": ada, "lines": lines }))
@@ -56,13 +56,13 @@ async fn a_good_order_commits_and_takes_its_items_out_of_the_stock(
     Ok(())
 }
 
-#[integration(postgres(migrations = "./migrations", fixtures("catalog")), redis)]
+#[integration(api, ada)]
 async fn an_order_with_a_bad_line_leaves_nothing_behind(
+    api: &Api,
+    ada: i64,
     db: PgPool,
     mut redis: ConnectionManager,
 ) -> anyhow::Result<()> {
-    let api = Api::in_process(&db, &redis);
-    let ada = sign_up(&api, "ada").await?;
     let stock_before = stock(&db).await?;
 
     for (bad_line, status, code) in [
@@ -91,13 +91,9 @@ async fn an_order_with_a_bad_line_leaves_nothing_behind(
 }
 
 // In a transaction, too: the service's own `begin` and `rollback` become a savepoint and a return to it.
-#[integration(postgres(migrations = "./migrations", transaction, fixtures("catalog")), redis)]
-async fn after_an_order_that_failed_the_next_one_goes_through(
-    db: PgPool,
-    redis: ConnectionManager,
-) -> anyhow::Result<()> {
-    let api = Api::in_process(&db, &redis);
-    let ada = sign_up(&api, "ada").await?;
+#[integration(api_in_transaction)]
+async fn after_an_order_that_failed_the_next_one_goes_through(api: &Api) -> anyhow::Result<()> {
+    let ada = sign_up(api, "ada").await?;
     let order_of = |maps: i32| json!({ "user_id": ada, "lines": [{ "sku": "map", "quantity": maps }] });
 
     assert_eq!(api.post("/orders", order_of(2)).await?.status, 409);
@@ -106,13 +102,13 @@ async fn after_an_order_that_failed_the_next_one_goes_through(
     Ok(())
 }
 
-#[integration(postgres(migrations = "./migrations", transaction, fixtures("catalog")), redis)]
+#[integration(api_in_transaction)]
 async fn an_order_is_read_from_the_table_once_and_from_the_cache_ever_after(
+    api: &Api,
     db: PgPool,
     mut redis: ConnectionManager,
 ) -> anyhow::Result<()> {
-    let api = Api::in_process(&db, &redis);
-    let ada = sign_up(&api, "ada").await?;
+    let ada = sign_up(api, "ada").await?;
     let placed = api
         .post(
             "/orders",

@@ -42,6 +42,26 @@ async fn the_template_has_users_and_items(db: &PgPool) -> sqlx::Result<()> {
     Ok(())
 }
 
+#[itest::fixture(postgres(migrations = "./migrations", fixtures("catalog")), redis)]
+async fn stocked(db: &PgPool, cache: redis::Client, #[default(3)] pens: i32) -> anyhow::Result<i32> {
+    sqlx::query("UPDATE items SET stock = $1 WHERE sku = 'pen'")
+        .bind(pens)
+        .execute(db)
+        .await?;
+    let mut cache = cache.get_multiplexed_async_connection().await?;
+    let () = cache.set("pens", pens).await?;
+    Ok(pens)
+}
+
+#[integration(stocked(pens = 7))]
+async fn a_fixtures_database_is_the_tests(stocked: i32, db: PgPool) -> sqlx::Result<()> {
+    let pens: i32 = sqlx::query_scalar("SELECT stock FROM items WHERE sku = 'pen'")
+        .fetch_one(&db)
+        .await?;
+    assert_eq!(pens, stocked);
+    Ok(())
+}
+
 use rstest::rstest;
 
 #[integration(postgres(migrations = "./migrations", transaction))]

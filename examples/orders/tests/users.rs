@@ -3,15 +3,12 @@
 mod support;
 
 use itest::integration;
-use redis::aio::ConnectionManager;
 use serde_json::json;
 use sqlx::PgPool;
-use support::api::{Api, sign_up};
+use support::api::{Api, ada, api, api_in_transaction, sign_up};
 
-#[integration(postgres(migrations = "./migrations", transaction), redis)]
-async fn a_user_is_created_read_changed_and_deleted(db: PgPool, redis: ConnectionManager) -> anyhow::Result<()> {
-    let api = Api::in_process(&db, &redis);
-
+#[integration(api_in_transaction)]
+async fn a_user_is_created_read_changed_and_deleted(api: &Api) -> anyhow::Result<()> {
     let created = api
         .post("/users", json!({ "name": "Ada", "email": "ada@example.com" }))
         .await?;
@@ -41,9 +38,8 @@ async fn a_user_is_created_read_changed_and_deleted(db: PgPool, redis: Connectio
     Ok(())
 }
 
-#[integration(postgres(migrations = "./migrations", transaction), redis)]
-async fn twenty_five_users_fill_two_pages_and_half_a_third(db: PgPool, redis: ConnectionManager) -> anyhow::Result<()> {
-    let api = Api::in_process(&db, &redis);
+#[integration(api_in_transaction)]
+async fn twenty_five_users_fill_two_pages_and_half_a_third(api: &Api, db: PgPool) -> anyhow::Result<()> {
     sqlx::query(
         "INSERT INTO users (name, email) SELECT 'user ' || n, n || '@example.com' FROM generate_series(1, 25) n",
     )
@@ -69,10 +65,9 @@ async fn twenty_five_users_fill_two_pages_and_half_a_third(db: PgPool, redis: Co
     Ok(())
 }
 
-#[integration(postgres(migrations = "./migrations", transaction), redis)]
-async fn a_page_beyond_the_last_one_is_empty(db: PgPool, redis: ConnectionManager) -> anyhow::Result<()> {
-    let api = Api::in_process(&db, &redis);
-    sign_up(&api, "ada").await?;
+#[integration(api_in_transaction)]
+async fn a_page_beyond_the_last_one_is_empty(api: &Api) -> anyhow::Result<()> {
+    sign_up(api, "ada").await?;
 
     let reply = api.get("/users?page=2").await?;
     assert_eq!(reply.status, 200);
@@ -82,11 +77,10 @@ async fn a_page_beyond_the_last_one_is_empty(db: PgPool, redis: ConnectionManage
 
 // A statement that violates a constraint aborts the transaction around it, and this test goes on after one.
 // So it wants a database of its own, which is the default, and not `transaction`.
-#[integration(postgres(migrations = "./migrations"), redis)]
-async fn two_users_cannot_share_an_email(db: PgPool, redis: ConnectionManager) -> anyhow::Result<()> {
-    let api = Api::in_process(&db, &redis);
-    sign_up(&api, "ada").await?;
-    let bob = sign_up(&api, "bob").await?;
+#[integration(api)]
+async fn two_users_cannot_share_an_email(api: &Api) -> anyhow::Result<()> {
+    sign_up(api, "ada").await?;
+    let bob = sign_up(api, "bob").await?;
 
     let second_ada = api
         .post("/users", json!({ "name": "Eve", "email": "ADA@example.com" }))
@@ -110,10 +104,8 @@ async fn two_users_cannot_share_an_email(db: PgPool, redis: ConnectionManager) -
     Ok(())
 }
 
-#[integration(postgres(migrations = "./migrations", fixtures("catalog")), redis)]
-async fn a_user_who_has_ordered_stays(db: PgPool, redis: ConnectionManager) -> anyhow::Result<()> {
-    let api = Api::in_process(&db, &redis);
-    let ada = sign_up(&api, "ada").await?;
+#[integration(api, ada)]
+async fn a_user_who_has_ordered_stays(api: &Api, ada: i64) -> anyhow::Result<()> {
     api.post(
         "/orders",
         json!({ "user_id": ada, "lines": [{ "sku": "pen", "quantity": 1 }] }),

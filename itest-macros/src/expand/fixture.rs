@@ -342,7 +342,7 @@ fn made(
         services,
         ..
     } = callee;
-    let (text, cfgs) = (sig.ident.to_string(), cfgs(callee));
+    let cfgs = cfgs(callee);
     let (generics, Types { complete, .. }) = (complete_generics(callee), types(callee));
     let (impl_generics, _, conditions) = generics.split_for_impl();
     let needs = needs(callee, itest);
@@ -376,7 +376,10 @@ fn made(
     quote! {
         #cfgs
         impl #impl_generics #itest::Fixture for #complete #conditions {
-            const NAME: &'static str = #text;
+            const ORIGIN: #itest::Origin = #itest::Origin {
+                manifest_dir: ::core::env!("CARGO_MANIFEST_DIR"),
+                file: ::core::file!(),
+            };
             type Value = #value;
             type Needs = #needs;
 
@@ -479,17 +482,17 @@ fn part(callee: &Callee, itest: &TokenStream) -> TokenStream {
                 #itest::fixture::explain(self, failure, into)
             }
 
-            fn build<'a>(
+            fn build(
                 &self,
-                site: &mut #itest::Site<'a>,
-            ) -> ::core::option::Option<#itest::BoxFuture<'a, ::core::result::Result<(), #itest::Error>>> {
+                site: &mut #itest::Site,
+            ) -> ::core::option::Option<#itest::BoxFuture<'static, ::core::result::Result<(), #itest::Error>>> {
                 #itest::fixture::build(self, site)
             }
 
             fn hold(
                 self,
                 place: #itest::Place,
-                grants: &mut #itest::Grants<'_>,
+                grants: &mut #itest::Grants,
             ) -> ::core::result::Result<#itest::Made<Self>, #itest::Error> {
                 #itest::fixture::hold(&self, place, grants)
             }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod expansion;
+mod fixtures;
 mod functions;
 mod instances;
 mod options;

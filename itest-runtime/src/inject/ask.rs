@@ -10,6 +10,8 @@ use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use std::ops::Deref;
 
+use futures_util::future::join_all;
+
 use super::fixture::Fixture;
 use super::lent::Lent;
 use super::list::Declared;
@@ -25,7 +27,7 @@ pub trait Held: Sized + 'static {
     type Inner<'a, T: 'a, R: Chain + 'a>: Chain;
 
     /// Makes it, if it is something to be made.
-    fn make(&self) -> BoxFuture<'_, Result<()>>;
+    fn make(&self) -> Option<BoxFuture<'_, Result<()>>>;
 
     /// Chains what it was made of before `rest`.
     fn inner<'a, T: 'a, R: Chain + 'a>(&'a self, rest: R) -> Self::Inner<'a, T, R>;
@@ -50,8 +52,8 @@ pub trait Held: Sized + 'static {
 impl<S: Service> Held for Lease<S> {
     type Inner<'a, T: 'a, R: Chain + 'a> = R;
 
-    fn make(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async { Ok(()) })
+    fn make(&self) -> Option<BoxFuture<'_, Result<()>>> {
+        None
     }
 
     fn inner<'a, T: 'a, R: Chain + 'a>(&'a self, rest: R) -> R {
@@ -73,8 +75,8 @@ impl<F: Fixture> Held for Made<F> {
     type Inner<'a, T: 'a, R: Chain + 'a> =
         <Needs<F> as HeldList>::Nodes<'a, T, <Needs<F> as HeldList>::Inners<'a, T, R>>;
 
-    fn make(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async { self.get().await.map(drop) })
+    fn make(&self) -> Option<BoxFuture<'_, Result<()>>> {
+        Some(Box::pin(async { self.get().await.map(drop) }))
     }
 
     fn inner<'a, T: 'a, R: Chain + 'a>(&'a self, rest: R) -> Self::Inner<'a, T, R> {
@@ -98,8 +100,8 @@ pub trait HeldList: 'static {
     /// The chain of all that they were made of, before a rest.
     type Inners<'a, T: 'a, R: Chain + 'a>: Chain;
 
-    /// Makes what is to be made, side by side.
-    fn make_all(&self) -> BoxFuture<'_, Result<()>>;
+    /// Adds what makes those that are to be made.
+    fn makings<'a>(&'a self, into: &mut Vec<BoxFuture<'a, Result<()>>>);
 
     /// Chains them before `rest`; `within` is the fixture whose they are.
     fn nodes<'a, T: 'a, R: Chain + 'a>(&'a self, within: &'a str, rest: R) -> Self::Nodes<'a, T, R>;
@@ -112,9 +114,7 @@ impl HeldList for () {
     type Nodes<'a, T: 'a, R: Chain + 'a> = R;
     type Inners<'a, T: 'a, R: Chain + 'a> = R;
 
-    fn make_all(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async { Ok(()) })
-    }
+    fn makings<'a>(&'a self, _: &mut Vec<BoxFuture<'a, Result<()>>>) {}
 
     fn nodes<'a, T: 'a, R: Chain + 'a>(&'a self, _: &'a str, rest: R) -> R {
         rest
@@ -129,12 +129,9 @@ impl<H: Held, L: HeldList> HeldList for (H, L) {
     type Nodes<'a, T: 'a, R: Chain + 'a> = Node<'a, T, H, L::Nodes<'a, T, R>>;
     type Inners<'a, T: 'a, R: Chain + 'a> = H::Inner<'a, T, L::Inners<'a, T, R>>;
 
-    fn make_all(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async {
-            // All of them end, also if one fails: what was made is taken down.
-            let (one, others) = tokio::join!(self.0.make(), self.1.make_all());
-            one.and(others)
-        })
+    fn makings<'a>(&'a self, into: &mut Vec<BoxFuture<'a, Result<()>>>) {
+        into.extend(self.0.make());
+        self.1.makings(into);
     }
 
     fn nodes<'a, T: 'a, R: Chain + 'a>(&'a self, within: &'a str, rest: R) -> Self::Nodes<'a, T, R> {
@@ -148,6 +145,20 @@ impl<H: Held, L: HeldList> HeldList for (H, L) {
 
     fn inners<'a, T: 'a, R: Chain + 'a>(&'a self, rest: R) -> Self::Inners<'a, T, R> {
         self.0.inner::<T, _>(self.1.inners::<T, R>(rest))
+    }
+}
+
+/// Makes what is to be made, side by side.
+///
+/// # Errors
+/// The first one's that fails. All of them end, also then: what was made is taken down.
+pub(crate) async fn make_all(list: &impl HeldList) -> Result<()> {
+    let mut makings = Vec::new();
+    list.makings(&mut makings);
+    match makings.len() {
+        0 => Ok(()),
+        1 => makings.remove(0).await,
+        _ => join_all(makings).await.into_iter().collect(),
     }
 }
 

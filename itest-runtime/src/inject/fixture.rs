@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::grants::Grants;
 use super::list::Declared;
 use super::made::Made;
+use super::origin::Origin;
 use super::part::{BoxFuture, Part, Place};
 use super::plan::{Plan, Site};
 use crate::error::{Error, Result};
@@ -14,8 +15,8 @@ use crate::outcome::Verdict;
 
 /// What `#[itest::fixture]` makes of a function: how its value is made of other values.
 pub trait Fixture: Clone + PartialEq + 'static {
-    /// The function's name.
-    const NAME: &'static str;
+    /// Where it is written.
+    const ORIGIN: Origin;
     /// What it returns.
     type Value: 'static;
     /// The services and fixtures that it names.
@@ -84,7 +85,7 @@ pub fn ended(verdict: Verdict) -> Result<()> {
 /// # Errors
 /// As there.
 pub fn plan<F: Fixture>(fixture: &F, place: Place, plan: &mut Plan<'_>) -> Result<()> {
-    plan.within(place, |plan| fixture.needs().plan(plan))
+    plan.within(place, F::ORIGIN, |plan| fixture.needs().plan(plan))
 }
 
 /// As [`super::part::Part::explain`].
@@ -93,16 +94,16 @@ pub fn explain<F: Fixture>(fixture: &F, failure: &str, into: &mut Vec<String>) {
 }
 
 /// As [`super::part::Part::build`].
-pub fn build<'a, F: Fixture>(fixture: &F, site: &mut Site<'a>) -> Option<BoxFuture<'a, Result<()>>> {
-    fixture.needs().build(site)
+pub fn build<F: Fixture>(fixture: &F, site: &mut Site) -> Option<BoxFuture<'static, Result<()>>> {
+    site.within(F::ORIGIN, |site| fixture.needs().build(site))
 }
 
 /// As [`super::part::Part::hold`].
 ///
 /// # Errors
 /// As there.
-pub fn hold<F: Fixture>(fixture: &F, place: Place, grants: &mut Grants<'_>) -> Result<Made<F>> {
-    let needs = grants.within(place, |grants| fixture.needs().hold(grants))?;
+pub fn hold<F: Fixture>(fixture: &F, place: Place, grants: &mut Grants) -> Result<Made<F>> {
+    let needs = grants.within(place, F::ORIGIN, |grants| fixture.needs().hold(grants))?;
     let ledger = grants.ledger.clone();
     Ok(grants.share(
         place,

@@ -8,14 +8,16 @@ use serde_json::Value;
 
 use super::lease::AnyLease;
 use super::made::Ledger;
+use super::origin::{Origin, Viewpoint};
 use super::part::{Place, grant};
 use super::plan::Scope;
 use crate::error::{Error, Result};
 use crate::service::{Lease, Service, TestContext};
 
 /// What was granted: each lease once, however many parts ask for it.
-pub struct Grants<'a> {
-    pub(super) test: &'a TestContext,
+pub struct Grants {
+    /// Where what is given them stands: the test, or a fixture.
+    view: Viewpoint,
     values: Vec<Value>,
     order: std::vec::IntoIter<usize>,
     leases: Vec<Option<Box<dyn AnyLease>>>,
@@ -25,17 +27,17 @@ pub struct Grants<'a> {
     pub(super) ledger: Rc<Ledger>,
 }
 
-impl fmt::Debug for Grants<'_> {
+impl fmt::Debug for Grants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A grant has secrets.
         f.debug_struct("Grants").finish_non_exhaustive()
     }
 }
 
-impl<'a> Grants<'a> {
-    pub(super) fn new(test: &'a TestContext, values: Vec<Value>, order: Vec<usize>) -> Self {
+impl Grants {
+    pub(super) fn new(test: &TestContext, values: Vec<Value>, order: Vec<usize>) -> Self {
         Self {
-            test,
+            view: Viewpoint::of(test),
             leases: values.iter().map(|_| None).collect(),
             values,
             order: order.into_iter(),
@@ -50,12 +52,20 @@ impl<'a> Grants<'a> {
         (self.leases.into_iter().flatten().collect(), self.ledger)
     }
 
-    /// Holds what stands within a part.
-    pub(super) fn within<T>(&mut self, place: Place, hold: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        let scope = self.scope.within(place);
-        let outer = std::mem::replace(&mut self.scope, scope);
+    /// Holds what stands within a fixture.
+    pub(super) fn within<T>(
+        &mut self,
+        place: Place,
+        origin: Origin,
+        hold: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let (scope, view) = (self.scope.within(place), self.view.within(origin));
+        let outer = (
+            std::mem::replace(&mut self.scope, scope),
+            std::mem::replace(&mut self.view, view),
+        );
         let outcome = hold(self);
-        self.scope = outer;
+        (self.scope, self.view) = outer;
         outcome
     }
 
@@ -88,7 +98,7 @@ impl<'a> Grants<'a> {
             return Ok(known.clone());
         }
         let grant = grant::<S>(std::mem::take(&mut self.values[index]))?;
-        let lease = Lease::new(self.scope.label(place), service, self.test.clone(), grant);
+        let lease = Lease::new(self.scope.label(place), service, self.view.context(), grant);
         self.leases[index] = Some(Box::new(lease.clone()));
         Ok(lease)
     }

@@ -32,13 +32,13 @@ pub trait Declared {
     fn explain(&self, failure: &str, into: &mut Vec<String>);
 
     /// As in [`Part::build`].
-    fn build<'a>(&self, site: &mut Site<'a>) -> Option<BoxFuture<'a, Result<()>>>;
+    fn build(&self, site: &mut Site) -> Option<BoxFuture<'static, Result<()>>>;
 
     /// As in [`Part::hold`].
     ///
     /// # Errors
     /// When a grant is none of the service's.
-    fn hold(self, grants: &mut Grants<'_>) -> Result<Self::Held>;
+    fn hold(self, grants: &mut Grants) -> Result<Self::Held>;
 
     /// As in [`Brings::drivers`].
     fn drivers(into: &mut Vec<Driver>);
@@ -54,11 +54,11 @@ impl Declared for () {
 
     fn explain(&self, _: &str, _: &mut Vec<String>) {}
 
-    fn build<'a>(&self, _: &mut Site<'a>) -> Option<BoxFuture<'a, Result<()>>> {
+    fn build(&self, _: &mut Site) -> Option<BoxFuture<'static, Result<()>>> {
         None
     }
 
-    fn hold(self, _: &mut Grants<'_>) -> Result<()> {
+    fn hold(self, _: &mut Grants) -> Result<()> {
         Ok(())
     }
 
@@ -79,11 +79,11 @@ impl<P: Part, R: Declared> Declared for (Slot<P>, R) {
         self.1.explain(failure, into);
     }
 
-    fn build<'a>(&self, site: &mut Site<'a>) -> Option<BoxFuture<'a, Result<()>>> {
+    fn build(&self, site: &mut Site) -> Option<BoxFuture<'static, Result<()>>> {
         self.0.part.build(site).or_else(|| self.1.build(site))
     }
 
-    fn hold(self, grants: &mut Grants<'_>) -> Result<Self::Held> {
+    fn hold(self, grants: &mut Grants) -> Result<Self::Held> {
         let (Slot { place, part }, rest) = self;
         let held = part.hold(place, grants)?;
         Ok((held, rest.hold(grants)?))
@@ -109,7 +109,7 @@ pub fn all_drivers<const PARTS: usize>(parts: [Vec<Driver>; PARTS]) -> Vec<Drive
 }
 
 /// Builds the template of a request, in the order in which `declared` asked.
-pub(crate) fn build<'a>(declared: &impl Declared, mut site: Site<'a>) -> BoxFuture<'a, Result<()>> {
+pub(crate) fn build(declared: &impl Declared, mut site: Site) -> BoxFuture<'static, Result<()>> {
     declared.build(&mut site).unwrap_or_else(|| {
         Box::pin(async { Err(Error::new("the supervisor asked for a template that no service has")) })
     })

@@ -3,16 +3,17 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use tokio::sync::OnceCell;
 
-use super::ask::HeldList;
+use super::ask::make_all;
 use super::fixture::Fixture;
 use super::list::Declared;
 use super::part::BoxFuture;
@@ -94,7 +95,7 @@ impl<F: Fixture> Made<F> {
     pub(super) async fn get(&self) -> Result<Arc<F::Value>> {
         let inner = &self.0;
         let made = inner.making.get_or_init(|| async {
-            inner.needs.make_all().await?;
+            make_all(&inner.needs).await?;
             let value = self.make().await?;
             *inner.value.borrow_mut() = Some(Arc::new(value));
             inner.ledger.made.borrow_mut().push(Rc::new(self.clone()));
@@ -110,7 +111,7 @@ impl<F: Fixture> Made<F> {
         let began = Instant::now();
         inner.stage.set(Stage::BeingMade(began));
         let making = AssertUnwindSafe(inner.fixture.make(&inner.needs)).catch_unwind();
-        let made = told(making, &format!("the fixture `{}` is being made", inner.label)).await;
+        let made = told(making, || format!("the fixture `{}` is being made", inner.label)).await;
         let took = began.elapsed();
         let failed = |error: Error| {
             inner.stage.set(Stage::Failed(took));
@@ -125,18 +126,26 @@ impl<F: Fixture> Made<F> {
 }
 
 /// Says every few seconds that something goes on. A clock that is paused jumps: it is the wall's time that counts.
-async fn told<T>(future: impl Future<Output = T>, what: &str) -> T {
+async fn told<T>(future: impl Future<Output = T>, what: impl Fn() -> String) -> T {
     let mut future = std::pin::pin!(future);
-    let (began, mut next) = (Instant::now(), SLOW);
-    loop {
-        if let Ok(ended) = tokio::time::timeout(SLOW, &mut future).await {
-            return ended;
-        }
-        if began.elapsed() >= next {
-            eprintln!("itest: {what}, for {} s", began.elapsed().as_secs());
-            next += SLOW;
-        }
+    // What has nothing to wait for needs no clock.
+    if let Poll::Ready(ended) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
+        return ended;
     }
+    // On the heap: a clock is large.
+    let waiting = Box::pin(async {
+        let (began, mut next) = (Instant::now(), SLOW);
+        loop {
+            if let Ok(ended) = tokio::time::timeout(SLOW, &mut future).await {
+                return ended;
+            }
+            if began.elapsed() >= next {
+                eprintln!("itest: {}, for {} s", what(), began.elapsed().as_secs());
+                next += SLOW;
+            }
+        }
+    });
+    waiting.await
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> String {

@@ -71,13 +71,13 @@ pub trait Part: Brings + Clone + 'static {
     fn explain(&self, failure: &str, into: &mut Vec<String>);
 
     /// Builds a template, if the service at this position is one of the part's; else the position is counted down.
-    fn build<'a>(&self, site: &mut Site<'a>) -> Option<BoxFuture<'a, Result<()>>>;
+    fn build(&self, site: &mut Site) -> Option<BoxFuture<'static, Result<()>>>;
 
     /// Takes what was granted, in the order of [`Part::plan`].
     ///
     /// # Errors
     /// When a grant is none of the service's.
-    fn hold(self, place: Place, grants: &mut Grants<'_>) -> Result<Self::Held>;
+    fn hold(self, place: Place, grants: &mut Grants) -> Result<Self::Held>;
 }
 
 /// The services that a part brings, whatever its options are.
@@ -99,7 +99,7 @@ impl<S: Service> Part for S {
     fn plan(&self, place: Place, plan: &mut Plan<'_>) -> Result<()> {
         let json = || format!("the options of `{}` have no JSON form", S::NAME);
         let driver = Driver::of_service::<S>();
-        let (server, slice) = self.specs(plan.test)?;
+        let (server, slice) = self.specs(&plan.view.context())?;
         let placement = self.placement();
         let request = Request {
             service: S::NAME.to_owned(),
@@ -119,19 +119,19 @@ impl<S: Service> Part for S {
         into.extend(Service::explain(self, failure).filter(|hint| !into.contains(hint)));
     }
 
-    fn build<'a>(&self, site: &mut Site<'a>) -> Option<BoxFuture<'a, Result<()>>> {
+    fn build(&self, site: &mut Site) -> Option<BoxFuture<'static, Result<()>>> {
         if let Some(position) = site.position.checked_sub(1) {
             site.position = position;
             return None;
         }
-        let (service, test) = (self.clone(), site.test);
+        let (service, test) = (self.clone(), site.view.context());
         let blank = std::mem::take(&mut site.blank);
         Some(Box::pin(async move {
-            Service::build(&service, test, &grant::<S>(blank)?).await
+            Service::build(&service, &test, &grant::<S>(blank)?).await
         }))
     }
 
-    fn hold(self, place: Place, grants: &mut Grants<'_>) -> Result<Lease<S>> {
+    fn hold(self, place: Place, grants: &mut Grants) -> Result<Lease<S>> {
         grants.lease(place, self)
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::origin::{Origin, Viewpoint};
 use super::part::Place;
 use crate::error::Result;
 use crate::service::TestContext;
@@ -14,7 +15,8 @@ pub(crate) type Choose<'a> = &'a dyn Fn(&str, Option<Provider>) -> Result<Provis
 
 /// What all parts of a test ask for. What is equal is asked for once: a fixture's database is the test's, too.
 pub struct Plan<'a> {
-    pub(super) test: &'a TestContext,
+    /// Where what asks stands: the test, or a fixture.
+    pub(super) view: Viewpoint,
     pub(super) choose: Choose<'a>,
     scope: Scope,
     requests: Vec<Request>,
@@ -55,9 +57,9 @@ impl fmt::Debug for Plan<'_> {
 }
 
 impl<'a> Plan<'a> {
-    pub(crate) fn new(test: &'a TestContext, choose: Choose<'a>) -> Self {
+    pub(crate) fn new(test: &TestContext, choose: Choose<'a>) -> Self {
         Self {
-            test,
+            view: Viewpoint::of(test),
             choose,
             scope: Scope::default(),
             requests: Vec::new(),
@@ -71,12 +73,20 @@ impl<'a> Plan<'a> {
         (self.requests, self.order)
     }
 
-    /// Plans what stands within a part.
-    pub(super) fn within(&mut self, place: Place, plan: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
-        let scope = self.scope.within(place);
-        let outer = std::mem::replace(&mut self.scope, scope);
+    /// Plans what stands within a fixture.
+    pub(super) fn within(
+        &mut self,
+        place: Place,
+        origin: Origin,
+        plan: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let (scope, view) = (self.scope.within(place), self.view.within(origin));
+        let outer = (
+            std::mem::replace(&mut self.scope, scope),
+            std::mem::replace(&mut self.view, view),
+        );
         let planned = plan(self);
-        self.scope = outer;
+        (self.scope, self.view) = outer;
         planned
     }
 
@@ -97,14 +107,15 @@ impl<'a> Plan<'a> {
 }
 
 /// A template that is to be built.
-pub struct Site<'a> {
+pub struct Site {
     /// How many services stand before the one whose it is.
     pub(super) position: usize,
-    pub(super) test: &'a TestContext,
+    /// Where what asked for it stands: the test, or a fixture.
+    pub(super) view: Viewpoint,
     pub(super) blank: Value,
 }
 
-impl fmt::Debug for Site<'_> {
+impl fmt::Debug for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Site")
             .field("position", &self.position)
@@ -112,14 +123,23 @@ impl fmt::Debug for Site<'_> {
     }
 }
 
-impl<'a> Site<'a> {
+impl Site {
     /// That of a request, by its place among them all.
-    pub(crate) fn of(request: usize, order: &[usize], test: &'a TestContext, blank: Value) -> Self {
+    pub(crate) fn of(request: usize, order: &[usize], test: &TestContext, blank: Value) -> Self {
         let position = order.iter().position(|index| *index == request);
         Self {
             position: position.unwrap_or(usize::MAX),
-            test,
+            view: Viewpoint::of(test),
             blank,
         }
+    }
+
+    /// Looks for it within a fixture.
+    pub(super) fn within<T>(&mut self, origin: Origin, find: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let view = self.view.within(origin);
+        let outer = std::mem::replace(&mut self.view, view);
+        let found = find(self);
+        self.view = outer;
+        found
     }
 }

@@ -38,9 +38,30 @@ pub(crate) struct Reply {
     pub(crate) body: Value,
 }
 
+/// The service in this process, on a database and a Redis of the test's own.
+#[itest::fixture(postgres(migrations = "./migrations", fixtures("../fixtures/catalog.sql")), redis)]
+pub(crate) async fn api(db: &PgPool, redis: &ConnectionManager) -> Api {
+    Api::in_process(db, redis)
+}
+
+/// The same in a transaction that is rolled back when the test ends.
+#[itest::fixture(
+    postgres(migrations = "./migrations", fixtures("../fixtures/catalog.sql"), transaction),
+    redis
+)]
+pub(crate) async fn api_in_transaction(db: &PgPool, redis: &ConnectionManager) -> Api {
+    Api::in_process(db, redis)
+}
+
+/// A user of the service, by their id.
+#[itest::fixture(api)]
+pub(crate) async fn ada(api: &Api) -> anyhow::Result<i64> {
+    sign_up(api, "ada").await
+}
+
 impl Api {
     /// A service in this process, called without a network.
-    pub(crate) fn in_process(db: &PgPool, redis: &ConnectionManager) -> Self {
+    fn in_process(db: &PgPool, redis: &ConnectionManager) -> Self {
         let token = ApiToken::new(TOKEN).expect("the token is not empty");
         let router = orders::router(AppState::new(db.clone(), redis.clone(), token));
         let service = BoxCloneSyncService::new(MapErr::new(router, BoxError::from));
