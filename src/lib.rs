@@ -270,6 +270,42 @@
 //! Fixtures are looked up as functions are: in `tests/common/mod.rs`, in another crate, re-exported, by a path (`common::api`).
 //! A `pub` fixture is made of `pub` fixtures, and its value's type is `pub`.
 //!
+//! ## Shared ones
+//!
+//! What is dear to make and harmless to share (a compiled binary, a generated key, a warmed-up model) can be made once:
+//!
+//! | written | made once | the value |
+//! |---|---|---|
+//! | `shared` | per process: under nextest that is per test, under `cargo test` per test binary | is `Send + Sync` |
+//! | `shared = "run"` | per run, for all its processes and test binaries | is `Serialize + DeserializeOwned` (serde); each test has a copy |
+//!
+//! ```
+//! # use itest::integration;
+//! # use std::path::{Path, PathBuf};
+//! # fn compile(into: &Path) -> std::io::Result<()> { Ok(()) }
+//! /// The program that the tests run, compiled once per run.
+//! #[itest::fixture(shared = "run")]
+//! fn program(#[folder] folder: &Path) -> std::io::Result<PathBuf> {
+//!     compile(folder)?;
+//!     Ok(folder.join("program"))
+//! }
+//!
+//! #[integration(program)]
+//! # #[rustfmt::rstest]
+//! fn it_tells_its_version(program: &PathBuf) {
+//!     // ...
+//! }
+//! ```
+//!
+//! - **Never for what tests write to**: what one test does to it, all others see. The types don't forbid it; this sentence does.
+//! - It is made of options alone, as everything else ends with a test, and is told apart by them: `program(profile = "debug")` is another
+//!   one. With `"run"` they are compared by their `Debug` form. Other fixtures may be made of it.
+//! - `#[folder]` (with `"run"`) is an empty folder for files, which goes with the supervisor, however that ends.
+//! - While one test makes it, the others wait. If that test dies half-way, the next one makes it, in an empty folder. If it can't be
+//!   made, all tests of the process or run are told the same.
+//! - It isn't taken down: it has no `teardown`, and what a process shares isn't dropped. Nor must it live on the runtime of the test
+//!   that made it, which ends with that test.
+//!
 //! ## For those who know pytest
 //!
 //! | pytest | here |
@@ -278,8 +314,8 @@
 //! | `conftest.py` | a module (`tests/common/mod.rs`) or a crate, and `use`: what a name means is said in the file |
 //! | `yield api; await api.stop()` | `teardown = Api::stop`, or `Drop` |
 //! | `scope="function"` | always: each test has its own |
-//! | `scope="session"` | servers are shared by all tests of a run without a word, and their slices are not; a value is not shared |
-//! | `scope="module"`, `"class"` | none: with a process for each test nothing lives in a module |
+//! | `scope="session"` | `shared = "run"`, for what can be written as JSON or files; servers are shared without a word, slices never |
+//! | `scope="module"`, `"class"` | none; `shared` is the nearest: with a process for each test nothing lives in a module |
 //! | `params=[...]` | [rstest](#with-rstest)'s cases, whose values may be options: `api(workers = workers)` |
 //! | `@pytest.mark.parametrize` | rstest's `#[case]` and `#[values]` |
 //! | `autouse=True` | none: a test says what it has |

@@ -10,6 +10,8 @@ mod failures;
 mod one_instance;
 #[path = "fixtures_of_values/shapes.rs"]
 mod shapes;
+#[path = "fixtures_of_values/sharing.rs"]
+mod sharing;
 mod support;
 #[path = "fixtures_of_values/teardown.rs"]
 mod teardown;

@@ -45,7 +45,8 @@ pub(crate) enum Given {
 pub(crate) struct OptionArg {
     pub(crate) key: OptionKey,
     pub(crate) word: Ident,
-    pub(crate) value: Expr,
+    /// None if it stands alone.
+    pub(crate) value: Option<Expr>,
 }
 
 impl Args {
@@ -71,7 +72,7 @@ impl Args {
             let word = input.call(Ident::parse_any)?;
             input.parse::<Token![=]>()?;
             if let Some(key) = attribute.option(&word) {
-                let value = parse_value(input, &word, key.example())?;
+                let value = Some(parse_value(input, &word, key.example())?);
                 self.options.push(OptionArg { key, word, value });
             } else if input.peek(Lit) || input.peek(Token![-]) {
                 input.parse::<Expr>()?;
@@ -88,6 +89,11 @@ impl Args {
             .get_ident()
             .and_then(|word| Some((word, attribute.option(word)?)))
         {
+            if key.may_stand_alone() {
+                let (word, value) = (word.clone(), None);
+                self.options.push(OptionArg { key, word, value });
+                return Ok(());
+            }
             let message = format!(
                 "`{word}` is {} without a value; write for example `{}`",
                 attribute.an_option(),

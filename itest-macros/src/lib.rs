@@ -97,6 +97,8 @@ pub fn integration(args: TokenStream, item: TokenStream) -> TokenStream {
 /// |---|---|
 /// | `teardown = stop` | a function that takes the value or a reference to it, `async` or not, after the test |
 /// | `teardown_timeout = "5s"` | how long it may take; 10 s unless given |
+/// | `shared` | made once per process, for what is dear to make and harmless to share |
+/// | `shared = "run"` | made once per run for all processes: the value as JSON, by serde |
 /// | `crate = path::to::itest` | where `itest` is, if it is re-exported by another crate |
 ///
 /// # Functions
@@ -107,6 +109,7 @@ pub fn integration(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `db: PgPool`, `db: &PgPool`, `db: &mut PgConnection` | a service, or another fixture |
 /// | `#[default(2)] workers: usize` | an option: `api(workers = 4)` |
 /// | `#[option] port: u16` | an option that has to be given |
+/// | `#[folder] folder: &Path` | with `shared = "run"`: an empty folder for files |
 ///
 /// A type parameter must be the type of an `#[option]`. For each fixture there is a type of the function's name.
 #[proc_macro_attribute]

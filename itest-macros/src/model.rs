@@ -8,7 +8,7 @@ use syn::{Attribute, FnArg, GenericParam, Ident, Path, ReturnType, Signature, Ty
 use crate::args::Args;
 use crate::errors::Errors;
 use crate::instances::Service;
-use crate::options::{FixtureOptions, Options};
+use crate::options::{FixtureOptions, Options, Shared};
 use crate::params::{Filled, Param};
 use crate::signature::{Function, Harness, is_lint};
 
@@ -75,6 +75,7 @@ impl Fixture {
         check_itself(&function.sig.ident, &services, errors);
         check_words(&services, &params, errors);
         let options = FixtureOptions::check(&args.options, errors);
+        check_shared(options.shared, function, &services, &params, errors);
         let may_fail = match &function.sig.output {
             ReturnType::Type(_, ty) => is_result(ty),
             ReturnType::Default => false,
@@ -105,6 +106,41 @@ fn check_generics(function: &Function, params: &[Param], errors: &mut Errors) {
             );
             errors.at(name, message);
         }
+    }
+}
+
+/// What is shared is made of nothing that a test has for itself.
+fn check_shared(
+    shared: Option<Shared>,
+    function: &Function,
+    services: &[Service],
+    params: &[Param],
+    errors: &mut Errors,
+) {
+    if shared.is_some()
+        && let Some(service) = services.first()
+    {
+        let message = "what is shared outlives every test's services and fixtures, and can't be made of them; remove this, or `shared`";
+        errors.at(&service.path, message);
+    }
+    for param in params {
+        match &param.filled {
+            Filled::Injected { .. } if shared.is_some() => errors.at(
+                &param.ident,
+                "nothing makes a parameter of what is shared; make it an option: `#[default(value)]` or `#[option]`",
+            ),
+            Filled::WithFolder { .. } if shared != Some(Shared::Run) => errors.at(
+                &param.ident,
+                "a folder is there once per run; add `shared = \"run\"` to the fixture's attribute",
+            ),
+            _ => {}
+        }
+    }
+    if shared == Some(Shared::Run) && !function.sig.generics.params.is_empty() {
+        errors.at(
+            &function.sig.generics,
+            "what a run shares is known by its name and its options; write a concrete type instead",
+        );
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) enum OptionKey {
     Harness,
     Teardown,
     TeardownTimeout,
+    Shared,
 }
 
 /// Whose parentheses are read.
@@ -65,6 +66,7 @@ impl OptionKey {
             Self::Harness => "harness",
             Self::Teardown => "teardown",
             Self::TeardownTimeout => "teardown_timeout",
+            Self::Shared => "shared",
         }
     }
 
@@ -79,7 +81,13 @@ impl OptionKey {
             Self::Harness => "harness = false",
             Self::Teardown => "teardown = stop",
             Self::TeardownTimeout => "teardown_timeout = \"5s\"",
+            Self::Shared => "shared = \"run\"",
         }
+    }
+
+    /// Whether it says enough without a value.
+    pub(crate) fn may_stand_alone(self) -> bool {
+        self == Self::Shared
     }
 
     fn misfit(self, value: &Expr, expected: &str) -> syn::Error {
@@ -104,7 +112,12 @@ impl Attribute {
                 OptionKey::Crate,
                 OptionKey::Harness,
             ],
-            Self::Fixture => &[OptionKey::Teardown, OptionKey::TeardownTimeout, OptionKey::Crate],
+            Self::Fixture => &[
+                OptionKey::Teardown,
+                OptionKey::TeardownTimeout,
+                OptionKey::Shared,
+                OptionKey::Crate,
+            ],
         }
     }
 
@@ -156,8 +169,19 @@ pub(crate) struct FixtureOptions {
     /// The function that takes the value down.
     pub(crate) teardown: Option<Path>,
     pub(crate) teardown_timeout: Option<Duration>,
+    /// By whom the value is shared.
+    pub(crate) shared: Option<Shared>,
     /// Where the facade is, if the user says so.
     pub(crate) facade: Option<Path>,
+}
+
+/// Who shares a fixture's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shared {
+    /// All tests of one process.
+    Process,
+    /// All processes of one run.
+    Run,
 }
 
 impl FixtureOptions {
@@ -167,6 +191,7 @@ impl FixtureOptions {
         let options = Self {
             teardown: values.check(OptionKey::Teardown, check_path),
             teardown_timeout: values.check(OptionKey::TeardownTimeout, check_timeout),
+            shared: check_shared(&mut values),
             facade: values.check(OptionKey::Crate, check_path),
         };
         if let Some(arg) = values.find(OptionKey::TeardownTimeout)
@@ -175,7 +200,29 @@ impl FixtureOptions {
             let message = "`teardown_timeout` limits a teardown, and there is none; add `teardown = stop`";
             values.errors.at(&arg.word, message);
         }
+        if let Some(arg) = values.find(OptionKey::Teardown)
+            && options.shared.is_some()
+        {
+            let message = "what is shared outlives every test, and nobody takes it down; remove `teardown` or `shared`";
+            values.errors.at(&arg.word, message);
+        }
         options
+    }
+}
+
+fn check_shared(values: &mut Values<'_>) -> Option<Shared> {
+    let arg = values.find(OptionKey::Shared)?;
+    let Some(value) = &arg.value else {
+        return Some(Shared::Process);
+    };
+    match text(value).as_deref() {
+        Some("process") => Some(Shared::Process),
+        Some("run") => Some(Shared::Run),
+        _ => {
+            let misfit = OptionKey::Shared.misfit(value, "`\"process\"`, as it is alone, or `\"run\"`");
+            values.errors.push(misfit);
+            None
+        }
     }
 }
 
@@ -213,7 +260,7 @@ impl<'a> Values<'a> {
     }
 
     fn check<T>(&mut self, key: OptionKey, check: impl FnOnce(OptionKey, &Expr) -> syn::Result<T>) -> Option<T> {
-        let value = check(key, &self.find(key)?.value);
+        let value = check(key, self.find(key)?.value.as_ref()?);
         value.map_err(|error| self.errors.push(error)).ok()
     }
 }

@@ -17,6 +17,8 @@ pub(crate) enum Filled {
     ByRstest { attrs: Vec<Attribute>, ty: Type },
     /// By whoever names the fixture in an attribute, or with the default.
     AsOption { ty: Box<Type>, default: Option<Box<Expr>> },
+    /// With the folder of what a run shares.
+    WithFolder { is_reference: bool },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +142,10 @@ fn check_option(mark: &Attribute, ty: &Type, errors: &mut Errors) -> Option<Fill
     let ty = Box::new(ty.clone());
     if mark.path().is_ident("option") && matches!(mark.meta, Meta::Path(_)) {
         return Some(Filled::AsOption { ty, default: None });
+    }
+    if mark.path().is_ident("folder") && matches!(mark.meta, Meta::Path(_)) {
+        let is_reference = matches!(ungrouped(&ty), Type::Reference(_));
+        return Some(Filled::WithFolder { is_reference });
     }
     if mark.path().is_ident("default") {
         return match mark.parse_args::<Expr>() {

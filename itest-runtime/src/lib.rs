@@ -27,6 +27,7 @@ mod estate;
 mod home;
 mod inject;
 mod naming;
+mod once;
 mod os;
 mod outcome;
 pub mod provider;
@@ -49,12 +50,13 @@ pub mod __private {
     pub use crate::error::Error;
     pub use crate::inject::{
         BoxFuture, Brings, Declared, Fallible, Fixture, Gives, Grants, Held, HeldList, Made, Names, Origin, Part,
-        Place, Plan, Site, Slot, all_drivers, drivers_of, end, ended, tear_down,
+        Place, Plan, Site, Slot, all_drivers, drivers_of, end, ended, shared, tear_down,
     };
     /// What a fixture does as a part: a function for each of [`Part`].
     pub mod fixture {
         pub use crate::inject::{build, explain, hold, plan};
     }
+    pub use crate::once::OncePerRun;
     pub use crate::outcome::Verdict;
     pub use crate::run::{blocking, blocking_here, run};
     pub use crate::service::driver::Driver;
@@ -64,6 +66,7 @@ pub mod __private {
     /// The drivers of the services in this crate.
     pub fn own_drivers() -> Vec<Driver> {
         vec![
+            Driver::of_service::<crate::once::OncePerRun>(),
             #[cfg(feature = "docker")]
             Driver::of_service::<crate::container::Container>(),
             #[cfg(feature = "docker")]

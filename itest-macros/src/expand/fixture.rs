@@ -13,6 +13,7 @@ use syn::{Attribute, Expr, Generics, Ident, ReturnType, Token, Type, WherePredic
 
 use super::{inject, moved_to, our, services, shown_at, variable};
 use crate::model::{Callee, Fixture, is_result};
+use crate::options::Shared;
 use crate::params::Filled;
 use crate::signature::is_named;
 
@@ -22,8 +23,8 @@ const TEARDOWN: Duration = Duration::from_secs(10);
 pub(crate) fn expand_fixture(fixture: &Fixture) -> TokenStream {
     let facade = &fixture.callee.facade;
     let itest = &quote! { #facade::__private };
-    let builder = builder(&fixture.callee, itest);
-    let parts = parts(&fixture.callee, itest);
+    let builder = builder(fixture, itest);
+    let parts = parts(fixture, itest);
     let made = made(fixture, itest);
     let part = part(&fixture.callee, itest);
     quote! { #builder #parts #made #part }
@@ -52,7 +53,7 @@ fn words(callee: &Callee) -> impl Iterator<Item = Word<'_>> {
             ty,
             default: default.as_deref(),
         }),
-        Filled::Injected { .. } | Filled::ByRstest { .. } => None,
+        Filled::Injected { .. } | Filled::ByRstest { .. } | Filled::WithFolder { .. } => None,
     })
 }
 
@@ -125,7 +126,9 @@ fn complete_generics(callee: &Callee) -> Generics {
     generics
 }
 
-fn builder(callee: &Callee, itest: &TokenStream) -> TokenStream {
+fn builder(Fixture { callee, options, .. }: &Fixture, itest: &TokenStream) -> TokenStream {
+    // What a run shares is known by what its options look like.
+    let debug = (options.shared == Some(Shared::Run)).then(|| quote! { ::core::fmt::Debug, });
     let Callee { attrs, vis, sig, .. } = callee;
     let (name, cfgs) = (&sig.ident, cfgs(callee));
     let (required, Types { initial, any, .. }) = (required(callee), types(callee));
@@ -189,14 +192,14 @@ fn builder(callee: &Callee, itest: &TokenStream) -> TokenStream {
             #cfgs
             #[doc(hidden)]
             #[allow(non_camel_case_types, dead_code, unreachable_pub)]
-            #[derive(::core::clone::Clone, ::core::cmp::PartialEq)]
+            #[derive(#debug ::core::clone::Clone, ::core::cmp::PartialEq)]
             #vis struct #missing;
         )*
 
         #cfgs
         #[doc(hidden)]
         #[allow(non_camel_case_types, dead_code, unreachable_pub)]
-        #[derive(::core::clone::Clone, ::core::cmp::PartialEq)]
+        #[derive(#debug ::core::clone::Clone, ::core::cmp::PartialEq)]
         #vis struct #name <#(#defaults),*> {
             #(#fields)*
         }
@@ -278,7 +281,7 @@ fn is_text(ty: &Type) -> bool {
 }
 
 /// Says by what types the parts go, and which services they bring. None of it depends on the options.
-fn parts(callee: &Callee, itest: &TokenStream) -> TokenStream {
+fn parts(Fixture { callee, options, .. }: &Fixture, itest: &TokenStream) -> TokenStream {
     let (cfgs, Types { initial, any, .. }) = (cfgs(callee), types(callee));
     let states = required(callee).into_iter().map(|option| option.state);
     let parts = callee.services.iter().enumerate().map(|(index, service)| {
@@ -300,7 +303,11 @@ fn parts(callee: &Callee, itest: &TokenStream) -> TokenStream {
             };
         }
     });
-    let needs = needs(callee, itest);
+    let needs = if options.shared == Some(Shared::Run) {
+        quote! { (#itest::Slot<#itest::OncePerRun>, ()) }
+    } else {
+        needs(callee, itest)
+    };
     quote! {
         #(#parts)*
 
@@ -327,51 +334,38 @@ fn index_of(index: usize) -> proc_macro2::Literal {
 }
 
 /// How the value is made, and taken down.
-fn made(
-    Fixture {
-        callee,
-        may_fail,
-        options,
-    }: &Fixture,
-    itest: &TokenStream,
-) -> TokenStream {
-    let Callee {
-        sig,
-        body,
-        params,
-        services,
-        ..
-    } = callee;
+fn made(fixture: &Fixture, itest: &TokenStream) -> TokenStream {
+    let Fixture { callee, options, .. } = fixture;
     let cfgs = cfgs(callee);
     let (generics, Types { complete, .. }) = (complete_generics(callee), types(callee));
     let (impl_generics, _, conditions) = generics.split_for_impl();
-    let needs = needs(callee, itest);
-    let slots = services::slots(services, itest);
-    let value = value_type(&sig.output, itest);
+    let (needs, slots) = match options.shared {
+        Some(Shared::Run) => shared_by_a_run(fixture, itest),
+        Some(Shared::Process) | None => (needs(callee, itest), services::slots(&callee.services, itest)),
+    };
+    let value = value_type(&callee.sig.output, itest);
     let held = our("held");
-    let given = params.iter().filter_map(|param| {
-        let Filled::AsOption { .. } = param.filled else {
-            return None;
-        };
-        let (name, variable) = (&param.ident, variable(param));
-        Some(quote! { let #variable = ::core::clone::Clone::clone(&self.#name); })
-    });
-    let injections = inject::injections(callee, itest);
-    let (outcome, judged, verdict) = (inject::outcome(callee), our("value"), our("verdict"));
-    let judge = if *may_fail {
-        let place = outcome.span();
-        let itest = moved_to(place, itest);
-        quote_spanned! {place=> let #judged = #itest::Fallible::made(#outcome); }
-    } else {
-        quote! { let #judged = ::core::result::Result::Ok::<_, #itest::Error>(#outcome); }
+    // What a shared value must be is said on the function's return type.
+    let place = inject::outcome(callee).span();
+    let shown = moved_to(place, itest);
+    let shared = quote_spanned! {place=> #shown::shared };
+    let make = match options.shared {
+        None => {
+            let making = making(fixture, &quote! { self }, itest);
+            quote! {
+                let _ = #held;
+                #making.map(::std::sync::Arc::new)
+            }
+        }
+        Some(Shared::Process) => {
+            let making = making(fixture, &quote! { self }, itest);
+            quote! {
+                let _ = #held;
+                #shared(self, async { #making }).await
+            }
+        }
+        Some(Shared::Run) => quote_spanned! {place=> #shown::OncePerRun::value(&#held.0).map(::std::sync::Arc::new) },
     };
-    let call = if sig.asyncness.is_some() {
-        let call = inject::call(callee);
-        quote! { #call #judge }
-    } else {
-        inject::call_blocking(callee, &quote! { blocking }, &judge, &judged, itest)
-    };
-    let finishes = inject::lent(callee).map(|variable| quote! { let #verdict = #variable.finish(#verdict).await; });
     let tear_down = tear_down(options.teardown.as_ref(), options.teardown_timeout, itest);
     quote! {
         #cfgs
@@ -391,25 +385,97 @@ fn made(
             async fn make(
                 &self,
                 #held: &<Self::Needs as #itest::Declared>::Held,
-            ) -> ::core::result::Result<Self::Value, #itest::Error> {
-                #[allow(clippy::unused_async, clippy::needless_pass_by_value, clippy::unnecessary_wraps,
-                clippy::ptr_arg, clippy::trivially_copy_pass_by_ref)]
-                #sig #body
-
-                let _ = #held;
-                #(#given)*
-                #injections
-                #call
-                let #judged = #judged?;
-                let #verdict = #itest::Verdict::Passed;
-                #(#finishes)*
-                #itest::ended(#verdict)?;
-                ::core::result::Result::Ok(#judged)
+            ) -> ::core::result::Result<::std::sync::Arc<Self::Value>, #itest::Error> {
+                #make
             }
 
             #tear_down
         }
     }
+}
+
+/// An expression that calls the function: a `Result` with its value. `fixture` has the options.
+fn making(Fixture { callee, may_fail, .. }: &Fixture, fixture: &TokenStream, itest: &TokenStream) -> TokenStream {
+    let Callee { sig, body, params, .. } = callee;
+    let given = params.iter().filter_map(|param| {
+        let Filled::AsOption { .. } = param.filled else {
+            return None;
+        };
+        let (name, variable) = (&param.ident, variable(param));
+        Some(quote! { let #variable = ::core::clone::Clone::clone(&#fixture.#name); })
+    });
+    let injections = inject::injections(callee, itest);
+    let (outcome, judged, verdict) = (inject::outcome(callee), our("value"), our("verdict"));
+    let judge = if *may_fail {
+        let place = outcome.span();
+        let itest = moved_to(place, itest);
+        quote_spanned! {place=> let #judged = #itest::Fallible::made(#outcome); }
+    } else {
+        quote! { let #judged = ::core::result::Result::Ok::<_, #itest::Error>(#outcome); }
+    };
+    let call = if sig.asyncness.is_some() {
+        let call = inject::call(callee);
+        quote! { #call #judge }
+    } else {
+        inject::call_blocking(callee, &quote! { blocking }, &judge, &judged, itest)
+    };
+    let finishes = inject::lent(callee).map(|variable| quote! { let #verdict = #variable.finish(#verdict).await; });
+    quote! {
+        {
+            #[allow(clippy::unused_async, clippy::needless_pass_by_value, clippy::unnecessary_wraps,
+                clippy::ptr_arg, clippy::trivially_copy_pass_by_ref)]
+            #sig #body
+
+            #(#given)*
+            #injections
+            #call
+            let #judged = #judged?;
+            let #verdict = #itest::Verdict::Passed;
+            #(#finishes)*
+            #itest::ended(#verdict)?;
+            ::core::result::Result::Ok::<_, #itest::Error>(#judged)
+        }
+    }
+}
+
+/// What is made once per run is a service of the supervisor's own.
+fn shared_by_a_run(fixture: &Fixture, itest: &TokenStream) -> (TokenStream, TokenStream) {
+    let callee = &fixture.callee;
+    let label = callee.sig.ident.unraw().to_string();
+    let (own, folder, value) = (our("fixture"), our("folder"), our("value"));
+    let given = callee.params.iter().filter_map(|param| {
+        let Filled::WithFolder { .. } = param.filled else {
+            return None;
+        };
+        let variable = variable(param);
+        Some(quote! { let #variable = ::core::clone::Clone::clone(&#folder); })
+    });
+    let making = making(fixture, &quote! { #own }, itest);
+    let place = inject::outcome(callee).span();
+    let shown = moved_to(place, itest);
+    let bytes = quote_spanned! {place=> #shown::OncePerRun::bytes(&#value) };
+    let needs = quote! { (#itest::Slot<#itest::OncePerRun>, ()) };
+    let slots = quote! {
+        {
+            let #own = ::core::clone::Clone::clone(self);
+            let once = #itest::OncePerRun::new(
+                ::core::file!(),
+                #label,
+                &::core::clone::Clone::clone(self),
+                move |#folder: ::std::path::PathBuf| {
+                    let #own = ::core::clone::Clone::clone(&#own);
+                    async move {
+                        let _ = &#own;
+                        #(#given)*
+                        let #value = async { #making }.await?;
+                        #bytes
+                    }
+                },
+            );
+            (#itest::Slot::new(#label, once), ())
+        }
+    };
+    (needs, slots)
 }
 
 /// The type of the value, which a `Result` holds.

@@ -80,8 +80,12 @@ pub(super) fn outcome(callee: &Callee) -> Ident {
 fn arguments(callee: &Callee) -> impl Iterator<Item = TokenStream> {
     callee.params.iter().map(|param| {
         let variable = variable(param);
-        let Filled::Injected { ty, pass } = &param.filled else {
-            return quote! { #variable };
+        let (ty, pass) = match &param.filled {
+            Filled::Injected { ty, pass } => (ty, pass),
+            Filled::WithFolder { is_reference: true } => return quote! { &#variable },
+            Filled::WithFolder { is_reference: false } | Filled::ByRstest { .. } | Filled::AsOption { .. } => {
+                return quote! { #variable };
+            }
         };
         // That a fixture's value can't be had in this way is said on the parameter's type.
         let place = shown_at(ty);
@@ -96,7 +100,7 @@ fn arguments(callee: &Callee) -> impl Iterator<Item = TokenStream> {
 fn injected(callee: &Callee) -> impl Iterator<Item = (&Param, &Type, Pass)> {
     callee.params.iter().filter_map(|param| match &param.filled {
         Filled::Injected { ty, pass } => Some((param, ty, *pass)),
-        Filled::ByRstest { .. } | Filled::AsOption { .. } => None,
+        Filled::ByRstest { .. } | Filled::AsOption { .. } | Filled::WithFolder { .. } => None,
     })
 }
 

@@ -28,7 +28,7 @@ fn parameters_are_made_for_it_or_options() {
         Filled::Injected { .. } => "made",
         Filled::AsOption { default: Some(_), .. } => "default",
         Filled::AsOption { default: None, .. } => "required",
-        Filled::ByRstest { .. } => "rstest",
+        Filled::ByRstest { .. } | Filled::WithFolder { .. } => "other",
     });
     assert_eq!(filled.collect::<Vec<_>>(), ["made", "default", "required"]);
 }
@@ -51,7 +51,7 @@ fn tests_options_are_not_a_fixtures() {
     assert_eq!(
         mistakes(quote! { postgres, timeout = "1s" }, quote! { fn f() {} }),
         [
-            "`timeout` is not an option of fixtures; write one of `teardown`, `teardown_timeout`, `crate`, or put it in a \
+            "`timeout` is not an option of fixtures; write one of `teardown`, `teardown_timeout`, `shared`, `crate`, or put it in a \
           service's parentheses"
         ]
     );

@@ -29,7 +29,7 @@ pub trait Fixture: Clone + PartialEq + 'static {
     ///
     /// # Errors
     /// When a parameter can't be made, or the function fails.
-    fn make(&self, held: &<Self::Needs as Declared>::Held) -> impl Future<Output = Result<Self::Value>>;
+    fn make(&self, held: &<Self::Needs as Declared>::Held) -> impl Future<Output = Result<Arc<Self::Value>>>;
 
     /// Ends the value.
     ///

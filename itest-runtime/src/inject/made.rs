@@ -97,7 +97,7 @@ impl<F: Fixture> Made<F> {
         let made = inner.making.get_or_init(|| async {
             make_all(&inner.needs).await?;
             let value = self.make().await?;
-            *inner.value.borrow_mut() = Some(Arc::new(value));
+            *inner.value.borrow_mut() = Some(value);
             inner.ledger.made.borrow_mut().push(Rc::new(self.clone()));
             Ok(())
         });
@@ -106,7 +106,7 @@ impl<F: Fixture> Made<F> {
         value.ok_or_else(|| Error::new(format!("the fixture `{}` is taken down already", inner.label)))
     }
 
-    async fn make(&self) -> Result<F::Value> {
+    async fn make(&self) -> Result<Arc<F::Value>> {
         let inner = &self.0;
         let began = Instant::now();
         inner.stage.set(Stage::BeingMade(began));

@@ -10,6 +10,7 @@ mod made;
 mod origin;
 mod part;
 mod plan;
+mod shared;
 mod teardown;
 
 pub(crate) use ask::make_all;
@@ -22,6 +23,7 @@ pub use made::Made;
 pub use origin::Origin;
 pub use part::{BoxFuture, Brings, Part, Place, Slot};
 pub use plan::{Plan, Site};
+pub use shared::shared;
 pub use teardown::tear_down;
 
 use std::fmt;

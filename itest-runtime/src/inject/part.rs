@@ -109,7 +109,11 @@ impl<S: Service> Part for S {
             slice: serde_json::to_value(slice).context(json)?,
             dedicated: placement.dedicated,
             once_per_run: S::ONCE_PER_RUN,
-            provision: complete::<S>((plan.choose)(S::NAME, placement.provider)?)?,
+            provision: if S::IN_SUPERVISOR {
+                Provision::Inside
+            } else {
+                complete::<S>((plan.choose)(S::NAME, placement.provider)?)?
+            },
         };
         plan.ask(place, request);
         Ok(())

@@ -12,6 +12,7 @@ pub(crate) enum Instance {
     Docker(super::docker::Container),
     #[cfg(feature = "docker")]
     Compose(super::docker::Project),
+    Inside(super::inside::Inside),
     External,
 }
 
@@ -47,7 +48,7 @@ impl Instance {
             Self::Docker(container) => Some(container.log()),
             #[cfg(feature = "docker")]
             Self::Compose(project) => Some(project.log()),
-            Self::External => None,
+            Self::Inside(_) | Self::External => None,
         }
     }
 
@@ -96,6 +97,7 @@ impl Instance {
             Self::Native(server) => port_taken || server.distrust_prepared(),
             #[cfg(feature = "docker")]
             Self::Docker(_) | Self::Compose(_) => false,
+            Self::Inside(_) => false,
             Self::External => port_taken,
         }
     }
@@ -109,7 +111,7 @@ impl Instance {
             Self::Docker(container) => container.ended().await,
             #[cfg(feature = "docker")]
             Self::Compose(project) => project.ended().await,
-            Self::External => std::future::pending().await,
+            Self::Inside(_) | Self::External => std::future::pending().await,
         }
     }
 
@@ -140,6 +142,7 @@ impl Instance {
             Self::Docker(container) => container.stop().await,
             #[cfg(feature = "docker")]
             Self::Compose(project) => project.stop().await,
+            Self::Inside(folder) => folder.remove(),
             Self::External => {}
         }
     }

@@ -3,6 +3,7 @@
 #[cfg(feature = "docker")]
 pub(crate) mod docker;
 pub(crate) mod external;
+mod inside;
 mod instance;
 mod log;
 #[cfg(feature = "native")]
@@ -92,6 +93,14 @@ pub(crate) async fn start(
             Ok((started, _)) => Ok(started),
             Err(Failure::Unavailable(error) | Failure::Failed(error)) => Err(error),
         },
+        Provision::Inside => {
+            let (instance, endpoint) = inside::make(ask)?;
+            Ok(Started {
+                instance,
+                endpoint,
+                about: "in the supervisor".to_owned(),
+            })
+        }
         Provision::External { url } => {
             let (instance, endpoint) = external::find(ask.name, url, ask.dedicated, ask.owner)?;
             Ok(Started {

@@ -57,6 +57,9 @@ pub trait Service: Clone + Send + Sync + 'static {
     const CODE: &'static str;
     /// Whether each run gets a server of its own, for one made of things that can change unseen.
     const ONCE_PER_RUN: bool = false;
+    /// Whether the supervisor itself is the server, which no provider runs.
+    #[doc(hidden)]
+    const IN_SUPERVISOR: bool = false;
     /// What shapes the server: tests whose values are equal share one.
     type ServerSpec: Serialize + DeserializeOwned + Send + Sync + 'static;
     /// What shapes the slice.

@@ -65,6 +65,8 @@ pub(crate) enum Provision {
     Docker(DockerWish),
     /// Start a process.
     Native(NativeWish),
+    /// The supervisor itself.
+    Inside,
     /// Use the server at this URL.
     External {
         /// The URL, with its password.
@@ -101,6 +103,7 @@ impl fmt::Debug for Provision {
                 .finish(),
             Self::Docker(docker) => f.debug_tuple("Docker").field(docker).finish(),
             Self::Native(native) => f.debug_tuple("Native").field(native).finish(),
+            Self::Inside => f.write_str("Inside"),
             Self::External { url } => f.debug_struct("External").field("url", &redacted(url)).finish(),
         }
     }

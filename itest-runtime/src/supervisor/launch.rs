@@ -131,7 +131,7 @@ async fn ready(
     tokio::select! {
         biased;
         outcome = connecting => outcome.map_err(|error| match &request.provision {
-            Provision::Auto { .. } | Provision::Docker(_) | Provision::Native(_) => error
+            Provision::Auto { .. } | Provision::Docker(_) | Provision::Native(_) | Provision::Inside => error
                 .context(format!("{name} was started, but could not be used within {patience:?}"))
                 .log("the server's last log lines", instance.last_words())
                 .or_hint("set ITEST_START_TIMEOUT to more if this machine is slow"),

@@ -80,6 +80,14 @@ impl Endpoint {
         }
     }
 
+    /// The supervisor itself.
+    pub(crate) fn inside(folder: PathBuf, owner: &str) -> Self {
+        Self {
+            folder: Some(folder),
+            ..Self::new(owner, false)
+        }
+    }
+
     /// The containers of a compose file.
     pub(crate) fn of_compose(place: ComposePlace, owner: &str, dedicated: bool) -> Self {
         Self {
