@@ -12,6 +12,7 @@ const fn mutant(name: &'static str, file: &'static str, good: &'static str, bad:
 }
 
 const PLAN: &str = "services/postgres/src/recycle/plan.rs";
+const COUNTS: &str = "services/postgres/src/recycle/counts.rs";
 const LOOK: &str = "services/postgres/src/recycle/look.rs";
 const RESTORE: &str = "services/postgres/src/recycle/restore.rs";
 const TEMPLATE: &str = "services/postgres/src/recycle/template.rs";
@@ -22,25 +23,25 @@ const BRING_BACK: &str = "services/postgres/src/slices/bring_back.rs";
 pub(super) const MUTANTS: &[Mutant] = &[
     mutant(
         "updates are not looked at",
-        LOOK,
+        COUNTS,
         "if live == known && committed <= self.inserted",
         "if self.deleted == 0 && committed <= self.inserted + self.updated",
     ),
     mutant(
         "deletes are not looked at",
-        LOOK,
+        COUNTS,
         "_ if self.updated + self.deleted == 0",
         "_ if self.updated == 0",
     ),
     mutant(
         "what was committed is not looked at",
-        LOOK,
+        COUNTS,
         "Some(0) => Stayed::Nothing",
         "Some(_) => Stayed::Nothing",
     ),
     mutant(
         "what ANALYZE says is believed",
-        LOOK,
+        COUNTS,
         "self.committed.filter(|_| self.estimated == 0)",
         "self.committed.filter(|_| true)",
     ),

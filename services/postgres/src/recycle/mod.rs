@@ -8,6 +8,7 @@
 //! each table, those of rolled back transactions too, and flush what they counted before they are gone. They lie in shared
 //! memory from PostgreSQL 15 on. Before, they went through a socket that may lose them: there, nothing is recycled.
 
+mod counts;
 mod look;
 mod plan;
 mod restore;
@@ -16,9 +17,10 @@ mod template;
 
 use std::collections::HashMap;
 
+use counts::Counts;
 use itest_runtime::Result;
+use look::Seen;
 pub(super) use look::{Contract, OPENING};
-use look::{Counts, Seen};
 use plan::Plan;
 use sqlx::PgConnection;
 pub(super) use template::Template;

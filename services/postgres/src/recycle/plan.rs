@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::look::{Contract, Counts, Seen, Stayed};
+use super::counts::{Counts, Stayed};
+use super::look::{Contract, Seen};
 use super::template::{Kind, Seed, Template};
 
 /// A lease that inserted more rows than this leaves what a clone replaces sooner.

@@ -1,12 +1,13 @@
 //! The supervisor's end: logical databases and their users.
 
 mod connect;
+mod offers;
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use itest_runtime::service::{Clearing, LeaseName, Logs, Lost, Offers, Recycled, Slices, Used, random_hex};
+use itest_runtime::service::{LeaseName, Lost, Offers, Recycled, Slices, Used, random_hex};
 use itest_runtime::{Context, Error, Result};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, cmd};
@@ -296,24 +297,6 @@ impl Slices<Redis> for RedisSlices {
 
     fn offers(&self) -> Offers<'_, Redis> {
         Offers::none().logs(self).clearing(self)
-    }
-}
-
-impl Logs<Redis> for RedisSlices {
-    async fn busy_with(&self, grant: &RedisGrant) -> Vec<String> {
-        let clients = cmd("CLIENT")
-            .arg("LIST")
-            .query_async::<String>(&mut self.admin.clone())
-            .await;
-        blocked(&clients.unwrap_or_default(), &grant.user, grant.database)
-    }
-}
-
-impl Clearing for RedisSlices {
-    async fn clear(&self) {
-        if let Databases::Claimed(claims) = &self.databases {
-            claims.clear().await;
-        }
     }
 }
 

@@ -2,23 +2,26 @@
 //! recycled in the background, so that no test waits for another one's cleaning.
 //!
 //! There are as many slices as tests held or wanted at once, and one more, or as many more as the service says: it takes the
-//! next test while the last one's slice is recycled. How many tests run at once is seen, not asked: a runner knows how many it may run, but not how many
-//! there are, and running one test must not cost sixteen slices.
+//! next test while the last one's slice is recycled. How many tests run at once is seen, not asked: a runner knows how many it
+//! may run, but not how many there are, and running one test must not cost sixteen slices.
+
+mod held;
+mod stock;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use serde_json::Value;
 use tokio::sync::{OnceCell, oneshot};
+
+pub(super) use held::Held;
+use held::Waiting;
 
 use super::server::Server;
 use crate::error::{Error, Result};
 use crate::service::{AnySlice, LeaseName, PoolSpec, Recycled, Sharing, Used};
 use crate::spec::Fingerprint;
-
-/// How long a slice that others may need waits for the next test.
-const IDLE: Duration = Duration::from_secs(1);
 
 pub(super) struct Pool {
     server: Arc<Server>,
@@ -49,12 +52,6 @@ struct State {
     /// A slice is being made ahead of need.
     is_stocking: bool,
     last_used: Instant,
-}
-
-impl State {
-    fn is_short(&self, spare: usize) -> bool {
-        self.held + self.ready.len() + self.coming < self.peak + spare
-    }
 }
 
 impl Pool {
@@ -120,16 +117,7 @@ impl Pool {
         let make = || async { self.server.slices.make(&self.spec).await.map(tokio::sync::Mutex::new) };
         let shared = self.shared.get_or_try_init(make).await?;
         let grant = self.server.slices.grant(&mut *shared.lock().await, spec, lease).await?;
-        Ok((
-            Held {
-                pool: self.clone(),
-                slice: None,
-                used: Used::Unknown,
-                last: false,
-                is_given_back: false,
-            },
-            grant,
-        ))
+        Ok((Held::of(self, None), grant))
     }
 
     async fn next(self: &Arc<Self>) -> Result<Held> {
@@ -144,7 +132,7 @@ impl Pool {
             state.peak = state.peak.max(state.held + state.waiting.len() + 1);
             if let Some(slice) = state.ready.pop() {
                 state.held += 1;
-                return Ok(self.hold(slice));
+                return Ok(Held::of(self, Some(slice)));
             }
             state.waiting.push_back(tell);
             if state.coming < state.waiting.len() {
@@ -155,57 +143,7 @@ impl Pool {
         let slice = (&mut waiting.told)
             .await
             .unwrap_or_else(|_| Err(Error::new("the pool of slices was closed")))?;
-        Ok(self.hold(slice))
-    }
-
-    /// A slice that is counted as held.
-    fn hold(self: &Arc<Self>, slice: AnySlice) -> Held {
-        Held {
-            pool: self.clone(),
-            slice: Some(slice),
-            used: Used::Unknown,
-            last: false,
-            is_given_back: false,
-        }
-    }
-
-    /// Makes slices ahead of need, one after the other, while there are too few and nobody waits for one; not before the
-    /// second test has come, as the first may be the only one.
-    fn stock_up(self: &Arc<Self>) {
-        let mut state = self.state();
-        let is_first = !state.is_second;
-        state.is_second = true;
-        if is_first || state.is_stocking || !self.orders_one_more(&mut state) {
-            return;
-        }
-        state.is_stocking = true;
-        let pool = self.clone();
-        self.server.spawn(async move {
-            loop {
-                let made = pool.made().await;
-                let is_made = made.is_ok();
-                pool.arrive(made);
-                pool.server.make_room().await;
-                let mut state = pool.state();
-                if !is_made || !pool.orders_one_more(&mut state) {
-                    state.is_stocking = false;
-                    break;
-                }
-            }
-        });
-    }
-
-    /// Whether one more slice is to be made ahead of need; it is then expected.
-    fn orders_one_more(&self, state: &mut State) -> bool {
-        let most = self.server.seats.as_ref().map_or(usize::MAX, |seats| seats.most());
-        // Whoever needs many at once gets none of those that lie idle elsewhere.
-        let is_rare = state.held + state.ready.len() + state.coming >= most / 2;
-        let is_wanted = state.is_short(self.spare) && state.waiting.is_empty() && !is_rare;
-        if !is_wanted || self.server.is_scarce() {
-            return false;
-        }
-        state.coming += 1;
-        true
+        Ok(Held::of(self, Some(slice)))
     }
 
     async fn make(self: Arc<Self>) {
@@ -248,18 +186,6 @@ impl Pool {
         }
     }
 
-    /// Gives a slice back that nobody here has wanted for a while, where others may.
-    async fn let_go(pool: Weak<Self>) {
-        tokio::time::sleep(IDLE).await;
-        let Some(pool) = pool.upgrade() else { return };
-        if pool.state().last_used.elapsed() < IDLE || !pool.server.is_usable() {
-            return;
-        }
-        while let Some(slice) = pool.take_idle() {
-            pool.server.slices.destroy(slice).await;
-        }
-    }
-
     async fn recycle(self: Arc<Self>, mut slice: AnySlice, used: Used) {
         match self.server.slices.recycle(&mut slice, used).await {
             Ok(Recycled::Ready) => return self.arrive(Ok(slice)),
@@ -276,102 +202,5 @@ impl Pool {
         }
         self.server.slices.destroy(slice).await;
         self.make().await;
-    }
-}
-
-/// For the room that idle slices take.
-impl Pool {
-    /// How many slices nobody uses, and since when nobody has asked for one.
-    pub(super) fn idle(&self) -> (usize, Instant) {
-        let state = self.state();
-        (state.ready.len(), state.last_used)
-    }
-
-    /// Takes a slice that nobody uses away.
-    pub(super) fn take_idle(&self) -> Option<AnySlice> {
-        let mut state = self.state();
-        // What the busy hour needed isn't needed any more.
-        state.peak = state.held;
-        (!state.ready.is_empty()).then(|| state.ready.remove(0))
-    }
-
-    /// Whether there is nothing in it, and nobody wants anything of it.
-    pub(super) fn is_deserted(&self) -> bool {
-        self.is_idle() && self.state().ready.is_empty()
-    }
-
-    /// Whether nobody has or wants anything of it.
-    pub(super) fn is_idle(&self) -> bool {
-        let state = self.state();
-        state.held + state.coming + state.waiting.len() == 0 && !self.shared.initialized()
-    }
-
-    pub(super) fn template(&self) -> Option<&Fingerprint> {
-        self.template.as_ref()
-    }
-}
-
-/// A test that waits for a slice.
-struct Waiting {
-    pool: Arc<Pool>,
-    told: oneshot::Receiver<Result<AnySlice>>,
-}
-
-impl Drop for Waiting {
-    /// The test may die just when its slice has come: the next one gets it.
-    fn drop(&mut self) {
-        self.told.close();
-        if let Ok(Ok(slice)) = self.told.try_recv() {
-            let mut state = self.pool.state();
-            state.held -= 1;
-            state.coming += 1;
-            drop(state);
-            self.pool.arrive(Ok(slice));
-        }
-    }
-}
-
-/// A slice that a lease holds; it goes back when this is dropped, however the lease ended.
-pub(super) struct Held {
-    pool: Arc<Pool>,
-    slice: Option<AnySlice>,
-    pub(super) used: Used,
-    /// Nobody uses the server after this lease: there is nothing to recycle for.
-    pub(super) last: bool,
-    /// Its place on the server is somebody else's now.
-    is_given_back: bool,
-}
-
-impl Held {
-    pub(super) fn server(&self) -> &Arc<Server> {
-        &self.pool.server
-    }
-
-    /// Gives a slice back that no test has used, together with its place on the server.
-    pub(super) fn give_back(mut self) {
-        self.is_given_back = true;
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if self.slice.is_some() {
-            self.pool.state().held -= 1;
-        }
-        // A dead server's slices are gone with it.
-        if let Some(slice) = self.slice.take()
-            && !self.last
-            && self.pool.server.is_usable()
-        {
-            let server = self.pool.server.clone();
-            if self.is_given_back {
-                return self
-                    .pool
-                    .server
-                    .spawn(async move { server.slices.destroy(slice).await });
-            }
-            self.pool.state().coming += 1;
-            server.spawn(self.pool.clone().recycle(slice, self.used));
-        }
     }
 }

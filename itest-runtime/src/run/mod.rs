@@ -1,24 +1,24 @@
 //! The life of one test, top to bottom.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, resume_unwind};
-use std::path::Path;
-use std::pin::pin;
-use std::time::{Duration, Instant};
+mod body;
 
-use futures_util::FutureExt;
+use std::any::Any;
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::time::Duration;
+
+use body::{End, Limit, run_body};
 
 use crate::case::{Case, Flavor};
 use crate::client::Sessions;
 use crate::config::Config;
 use crate::diagnosis::{self, Diagnosis};
 use crate::error::{Context, Error, Result};
-use crate::inject::{Declared, HeldList, Holdings, make_all};
+use crate::inject::{Declared, HeldList, Holdings};
 use crate::outcome::Verdict;
 use crate::service::{TestContext, Used};
 use crate::spec::FingerprintBuilder;
 use crate::supervisor;
-use crate::wall;
 use crate::wire::{ExeStamp, SliceDiagnosis};
 
 /// Runs one annotated test: `declare` makes the builders, `body` injects the parameters and calls the user's function.
@@ -192,91 +192,6 @@ fn context_of(case: &Case, workspace: &Path) -> TestContext {
         package_dir: package,
         source_file: source.clone(),
         binary: FingerprintBuilder::new("binary").json(ExeStamp::own()).finish(),
-    }
-}
-
-enum End {
-    Passed,
-    /// A panic's message is printed by the panic hook.
-    Failed {
-        message: Option<String>,
-        panic: Option<Box<dyn Any + Send>>,
-    },
-}
-
-impl End {
-    fn failed(message: String) -> Self {
-        Self::Failed {
-            message: Some(message),
-            panic: None,
-        }
-    }
-}
-
-/// How long a test may take, and where that is said.
-#[derive(Clone, Copy)]
-struct Limit {
-    timeout: Duration,
-    origin: &'static str,
-}
-
-impl Limit {
-    fn of(case: &Case, config: &Config) -> Option<Self> {
-        let own = case
-            .options
-            .timeout
-            .map(|timeout| (timeout, "`timeout` in the test's attribute"));
-        let (timeout, origin) = own.or(config
-            .timeout
-            .map(|timeout| (timeout, "ITEST_TIMEOUT or `timeout` in itest.toml")))?;
-        Some(Self { timeout, origin })
-    }
-
-    fn passed(self) -> End {
-        let timeout = humantime::format_duration(self.timeout);
-        let error = Error::new(format!("the test did not end within {timeout}"));
-        End::failed(
-            error
-                .hint(format!("if it needs longer, set {} to more", self.origin))
-                .render(),
-        )
-    }
-}
-
-/// `look` is called when the time is over, while all that the body waits for is still going on.
-///
-/// What a test's fixtures take counts as the test's own time.
-async fn run_body<L, B>(body: &mut B, held: &L, limit: Option<Limit>, look: impl AsyncFnOnce()) -> End
-where
-    L: HeldList,
-    B: AsyncFnMut(&L) -> Result<Verdict>,
-{
-    let began = Instant::now();
-    let body = async {
-        make_all(held).await?;
-        body(held).await
-    };
-    let mut body = pin!(AssertUnwindSafe(body).catch_unwind());
-    let ended = match limit {
-        None => body.await,
-        Some(limit) => match wall::timeout(limit.timeout, &mut body).await {
-            // A body that blocks its thread ends before anybody can see that its time is over.
-            Ok(_) if began.elapsed() > limit.timeout => return limit.passed(),
-            Ok(ended) => ended,
-            Err(_) => {
-                look().await;
-                return limit.passed();
-            }
-        },
-    };
-    match ended {
-        Ok(Ok(Verdict::Passed)) => End::Passed,
-        Ok(Ok(Verdict::Failed(message))) => End::failed(message),
-        Ok(Err(error)) => End::failed(error.render()),
-        Err(panic) => End::Failed {
-            message: None,
-            panic: Some(panic),
-        },
     }
 }
 
