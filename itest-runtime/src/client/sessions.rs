@@ -1,7 +1,7 @@
 //! All leases of one test: one session for each supervisor that its services belong to, usually one.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -27,6 +27,12 @@ pub(crate) struct Sessions(Vec<(Vec<usize>, Session)>);
 const COMMON: &str = "common";
 
 impl Sessions {
+    /// The folder of the supervisor that is asked first, once it runs.
+    pub(crate) fn folder_of_the_common_one(config: &Config, workspace: &Path) -> Option<PathBuf> {
+        let home = Home::locate(config.dir.as_deref(), &naming::supervisor_key(workspace, BUILD, COMMON));
+        home.ok().map(|home| home.dir())
+    }
+
     /// Leases all slices; the grants are in the requests' order. Also tells, for each service in the order of the parts, which
     /// request is its.
     pub(crate) async fn acquire<D: Declared>(

@@ -58,6 +58,7 @@ impl Origin {
             package_dir: package.to_owned(),
             source_file: source.unwrap_or_else(|| package.join(self.file)),
             binary: test.binary.clone(),
+            memory: test.memory.clone(),
         }
     }
 }

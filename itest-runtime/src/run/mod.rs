@@ -118,7 +118,7 @@ where
 {
     let workspace = case.workspace_root();
     let config = Config::load(&workspace, || declared_services(case))?;
-    let test = context_of(case, &workspace);
+    let test = context_of(case, &config, &workspace);
     let (mut sessions, grants, order) = match Sessions::acquire(case, &config, &workspace, &test, &declared).await {
         Ok(acquired) => acquired,
         Err(error) => return Err(unserved(error, &declared)),
@@ -182,7 +182,7 @@ fn unserved(error: Error, declared: &impl Declared) -> Box<Failure> {
     failure
 }
 
-fn context_of(case: &Case, workspace: &Path) -> TestContext {
+fn context_of(case: &Case, config: &Config, workspace: &Path) -> TestContext {
     let package = case.package_dir();
     // `file!()` is relative to the workspace, or to the package for packages that aren't in it.
     let candidates = [workspace.join(case.file), package.join(case.file)];
@@ -192,6 +192,7 @@ fn context_of(case: &Case, workspace: &Path) -> TestContext {
         package_dir: package,
         source_file: source.clone(),
         binary: FingerprintBuilder::new("binary").json(ExeStamp::own()).finish(),
+        memory: Sessions::folder_of_the_common_one(config, workspace),
     }
 }
 

@@ -26,6 +26,8 @@ pub struct TestContext {
     pub source_file: PathBuf,
     /// A fingerprint of the test binary: what user code in a template is known by.
     pub binary: Fingerprint,
+    /// Where fingerprints of files are remembered, once it is there: the folder of the supervisor.
+    pub(crate) memory: Option<PathBuf>,
 }
 
 impl TestContext {
@@ -41,6 +43,7 @@ impl TestContext {
             package_dir: package_dir.into(),
             source_file: source_file.into(),
             binary,
+            memory: None,
         }
     }
 }

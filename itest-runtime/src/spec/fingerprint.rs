@@ -13,6 +13,11 @@ use xxhash_rust::xxh3::Xxh3;
 pub struct Fingerprint(String);
 
 impl Fingerprint {
+    /// One that was written down.
+    pub(crate) fn written(text: String) -> Self {
+        Self(text)
+    }
+
     /// The first `length` hexadecimal digits, for names that a person reads.
     pub fn short(&self, length: usize) -> &str {
         &self.0[..length.min(self.0.len())]

@@ -2,6 +2,7 @@
 //! binary or a function. What they are known by is the same for every service; how a file is run is the service's own.
 
 mod files;
+mod memory;
 mod setup;
 
 use std::any::Any;
@@ -206,11 +207,8 @@ impl<H, E: Embedded> Steps<H, E> {
         for step in self {
             match step {
                 Step::Folder(folder) => {
-                    content.text(folder.word);
-                    for path in folder.files(test)? {
-                        content.text(&path.file_name().unwrap_or_default().to_string_lossy());
-                        content.bytes(&read(&path)?);
-                    }
+                    let files = memory::content_of(&folder.files(test)?, test.memory.as_deref())?;
+                    content.text(folder.word).json(&files);
                 }
                 Step::File(file) => {
                     content
