@@ -210,7 +210,12 @@
 //! and checksums, of a setup function its path and the test binary. It lives as long as the server does. A setup function
 //! that depends on anything else (a clock, a variable of the environment, another file) is not noticed to have changed.
 //!
-//! The builder owns what it makes, and each test's role is a member of that owner. It isn't a superuser.
+//! What a template is made of has two parts. The migrations before the first fixture file or function are its *base*, which is
+//! built once for all templates that begin with it; a file or a function comes upon a copy of the base, so that many different
+//! ones don't run the migrations again. It behaves as if it ran after them once and for all: it finds their tables, rows, sequences
+//! and settings of the database and of its role, and nothing of their sessions, such as a `search_path` or a temporary table.
+//!
+//! What is in a template belongs to the test's own role, which isn't a superuser.
 //!
 //! # Fixtures
 //!

@@ -1,6 +1,8 @@
 //! Templates: what every slice starts from is made once, of migrations, fixtures and the test's own code, and belongs to
 //! the test as if it had made it itself.
 
+#[path = "postgres_templates/base.rs"]
+mod base;
 #[path = "postgres_templates/owner.rs"]
 mod owner;
 mod support;

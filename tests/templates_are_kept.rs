@@ -169,7 +169,11 @@ async fn a_template_that_changes_between_two_runs_replaces_the_old_one() {
     house.run().await;
     assert_eq!(house.built(), 2);
     assert_eq!(house.last("columns"), (columns + 1).to_string());
-    assert_eq!(house.last("templates"), "1");
+    assert_eq!(
+        house.last("templates"),
+        "2",
+        "that of the migrations, and that of the function upon it"
+    );
 }
 
 #[tokio::test]

@@ -10,8 +10,8 @@ use std::future::Future;
 
 use itest::provider::{Endpoint, Program, Recipe};
 use itest::service::{
-    LeaseName, Offers, Outcome, Placement, PoolSpec, Recycled, Service, Slices, Step, Steps, TemplateId, Templates,
-    TestContext, Used,
+    LeaseName, Offers, Outcome, Placement, PoolSpec, Recycled, Service, Slices, Stage, Step, Steps, TemplateId,
+    Templates, TestContext, Used,
 };
 use itest::spec::Fingerprint;
 use itest::{Context, Error, Inject, Lease, Result};
@@ -82,7 +82,7 @@ impl Service for Keyspace {
         Ok(Prefixes { url, owner, all })
     }
 
-    async fn build(&self, _: &TestContext, blank: &(String, String)) -> Result<()> {
+    async fn build(&self, _: &TestContext, blank: &(String, String), _: Stage) -> Result<()> {
         for step in &self.steps {
             if let Step::Setup(setup) = step {
                 setup.run(Keys::of(blank).await?).await?;

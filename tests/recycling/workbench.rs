@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use itest::provider::Endpoint;
 use itest::service::postgres::{PgSlice, PgSlices, PgSpec};
-use itest::service::{LeaseName, Postgres, Recycled, Service, Slices, Templates, TestContext, Used, postgres};
+use itest::service::{LeaseName, Postgres, Recycled, Service, Slices, Stage, Templates, TestContext, Used, postgres};
 use itest::spec::FingerprintBuilder;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
@@ -48,7 +48,7 @@ impl Workbench {
         let (server, spec) = service.specs(&context)?;
         let slices = Postgres::connect(&server, &Endpoint::external(url, "0badcafe")?).await?;
         let draft = slices.begin_template(&spec).await?;
-        service.build(&context, &draft).await?;
+        service.build(&context, &draft, Stage::Whole).await?;
         slices.seal_template(&spec).await?;
         let mut bench = Self {
             slices,

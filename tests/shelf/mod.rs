@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use itest::provider::{Endpoint, Recipe};
 use itest::service::{
-    LeaseName, Offers, Placement, PoolSpec, Recycled, Service, Slices, TemplateId, Templates, TestContext, Used,
+    LeaseName, Offers, Placement, PoolSpec, Recycled, Service, Slices, Stage, TemplateId, Templates, TestContext, Used,
 };
 use itest::spec::{Fingerprint, FingerprintBuilder};
 use itest::{Inject, Lease, Result};
@@ -74,7 +74,7 @@ impl Service for Shelf {
         Ok(format!("{URL}{number}"))
     }
 
-    async fn build(&self, _: &TestContext, _: &u64) -> Result<()> {
+    async fn build(&self, _: &TestContext, _: &u64, _: Stage) -> Result<()> {
         note("built", self.board.as_deref().unwrap_or_default());
         Ok(())
     }

@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::service::Used;
+use crate::spec::Stage;
 use crate::wall;
 use crate::wire::{FrameReader, FrameWriter, FromSupervisor, Open, SliceDiagnosis, ToSupervisor};
 
@@ -65,7 +66,7 @@ impl Session {
         config: &Config,
         home: &Home,
         open: Open,
-        mut build: impl FnMut(usize, Value) -> F,
+        mut build: impl FnMut(usize, Stage, Value) -> F,
         mut progress: impl FnMut(String),
     ) -> Result<Answer>
     where
@@ -103,13 +104,13 @@ impl Session {
                         heard = true;
                         progress(text);
                     }
-                    Some(FromSupervisor::Build { index, grant }) => {
+                    Some(FromSupervisor::Build { index, stage, grant }) => {
                         heard = true;
                         let label = labels.get(index).map_or("", String::as_str);
                         progress(format!(
                             "building the template of {label}, for all tests that start from it"
                         ));
-                        let outcome = build(index, grant).await;
+                        let outcome = build(index, stage, grant).await;
                         session.writer.send(&ToSupervisor::Built { index, outcome }).await?;
                     }
                     Some(FromSupervisor::Granted(grants)) => return Ok(Answer::Granted(session, grants)),

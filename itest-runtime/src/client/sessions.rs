@@ -57,7 +57,9 @@ impl Sessions {
                 test: test.test.clone(),
                 requests: indices.iter().map(|index| requests[*index].clone()).collect(),
             };
-            let build = |index: usize, blank| build_template(declared, Site::of(indices[index], &order, test, blank));
+            let build = |index: usize, stage, blank| {
+                build_template(declared, Site::of(indices[index], &order, test, (stage, blank)))
+            };
             let progress = |text| eprintln!("itest: {text}");
             Session::acquire(case, config, &home, open, build, progress).await
         };

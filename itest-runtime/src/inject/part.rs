@@ -128,10 +128,10 @@ impl<S: Service> Part for S {
             site.position = position;
             return None;
         }
-        let (service, test) = (self.clone(), site.view.context());
+        let (service, test, stage) = (self.clone(), site.view.context(), site.stage);
         let blank = std::mem::take(&mut site.blank);
         Some(Box::pin(async move {
-            Service::build(&service, &test, &grant::<S>(blank)?).await
+            Service::build(&service, &test, &grant::<S>(blank)?, stage).await
         }))
     }
 

@@ -8,7 +8,7 @@ use super::origin::{Origin, Viewpoint};
 use super::part::Place;
 use crate::error::Result;
 use crate::service::TestContext;
-use crate::spec::{Provider, Provision, Request};
+use crate::spec::{Provider, Provision, Request, Stage};
 
 /// Chooses a provider: from a service's name, and what the test asks.
 pub(crate) type Choose<'a> = &'a dyn Fn(&str, Option<Provider>) -> Result<Provision>;
@@ -112,6 +112,7 @@ pub struct Site {
     pub(super) position: usize,
     /// Where what asked for it stands: the test, or a fixture.
     pub(super) view: Viewpoint,
+    pub(super) stage: Stage,
     pub(super) blank: Value,
 }
 
@@ -125,11 +126,12 @@ impl fmt::Debug for Site {
 
 impl Site {
     /// That of a request, by its place among them all.
-    pub(crate) fn of(request: usize, order: &[usize], test: &TestContext, blank: Value) -> Self {
+    pub(crate) fn of(request: usize, order: &[usize], test: &TestContext, (stage, blank): (Stage, Value)) -> Self {
         let position = order.iter().position(|index| *index == request);
         Self {
             position: position.unwrap_or(usize::MAX),
             view: Viewpoint::of(test),
+            stage,
             blank,
         }
     }

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Context, Error, Result};
 use crate::provider::{Endpoint, Recipe};
 use crate::service::{
-    Lease, LeaseName, Offers, Placement, PoolSpec, Service, Slices, TemplateId, Templates, TestContext,
+    Lease, LeaseName, Offers, Placement, PoolSpec, Service, Slices, Stage, TemplateId, Templates, TestContext,
 };
 use crate::spec::{Fingerprint, FingerprintBuilder};
 
@@ -106,7 +106,7 @@ impl Service for OncePerRun {
             .ok_or_else(|| Error::new("the supervisor has no folder").permanent())
     }
 
-    async fn build(&self, _: &TestContext, blank: &PathBuf) -> Result<()> {
+    async fn build(&self, _: &TestContext, blank: &PathBuf, _: Stage) -> Result<()> {
         let failed = || format!("the fixture `{}` failed", self.label);
         let made = (self.make)(blank.join(FILES))
             .await

@@ -34,7 +34,7 @@ use crate::error::{Error, Result};
 pub use crate::naming::random_hex;
 pub use crate::outcome::{Outcome, Verdict};
 use crate::provider::{Endpoint, Recipe};
-pub use crate::spec::Used;
+pub use crate::spec::{Stage, Used};
 
 /// A kind of server that a test can ask for. The implementing type is the builder that the attribute calls.
 ///
@@ -105,12 +105,13 @@ pub trait Service: Clone + Send + Sync + 'static {
         Err(Error::new(format!("no URL leads to a slice of {}", Self::NAME)))
     }
 
-    /// Fills a blank slice with the template's content, in the test's process.
+    /// Fills a blank slice with the template's content, in the test's process: all of it, unless [`Templates::base_template`] says that there
+    /// are a base and layers.
     ///
     /// # Errors
     /// When the content can't be made; the message says which file and which statement.
-    fn build(&self, test: &TestContext, blank: &Self::Grant) -> impl Future<Output = Result<()>> + Send {
-        let _ = (test, blank);
+    fn build(&self, test: &TestContext, blank: &Self::Grant, stage: Stage) -> impl Future<Output = Result<()>> + Send {
+        let _ = (test, blank, stage);
         async { Ok(()) }
     }
 

@@ -6,13 +6,21 @@ use std::future::Future;
 use serde_json::Value;
 
 use super::erased::{BoxFuture, parse};
-use super::{KeptTemplate, Service};
+use super::{KeptTemplate, Service, TemplateId};
 use crate::error::{Context, Result};
 use crate::spec::Fingerprint;
 
 /// Templates: prepared contents that slices are made of. Each is built once, by the first test that needs it, in
 /// [`Service::build`].
 pub trait Templates<S: Service>: Send + Sync {
+    /// The template that the one of `spec` is made upon, and the spec of its slices: what other templates begin with, too, is built
+    /// once. Such a template is begun as a slice of that one, and [`Service::build`] only adds to it. By default each is
+    /// built from nothing.
+    fn base_template(&self, spec: &S::SliceSpec) -> Option<(TemplateId, S::SliceSpec)> {
+        let _ = spec;
+        None
+    }
+
     /// Makes a blank slice for a template to be built in.
     ///
     /// # Errors
@@ -161,6 +169,7 @@ impl<'a, S: Service> Offers<'a, S> {
 
 /// [`Templates`] of any type; grants are JSON.
 pub(super) trait AnyTemplates<S: Service>: Send + Sync {
+    fn base_of(&self, spec: &S::SliceSpec) -> Result<Option<(TemplateId, Value)>>;
     fn begin<'a>(&'a self, spec: &'a S::SliceSpec) -> BoxFuture<'a, Result<Value>>;
     fn seal<'a>(&'a self, spec: &'a S::SliceSpec) -> BoxFuture<'a, Result<()>>;
     fn abandon<'a>(&'a self, spec: &'a S::SliceSpec) -> BoxFuture<'a, ()>;
@@ -168,6 +177,14 @@ pub(super) trait AnyTemplates<S: Service>: Send + Sync {
 }
 
 impl<S: Service, T: Templates<S>> AnyTemplates<S> for T {
+    fn base_of(&self, spec: &S::SliceSpec) -> Result<Option<(TemplateId, Value)>> {
+        let Some((base, spec)) = self.base_template(spec) else {
+            return Ok(None);
+        };
+        let spec = serde_json::to_value(spec).context(|| "a spec has no JSON form")?;
+        Ok(Some((base, spec)))
+    }
+
     fn begin<'a>(&'a self, spec: &'a S::SliceSpec) -> BoxFuture<'a, Result<Value>> {
         Box::pin(async move {
             let grant = self.begin_template(spec).await?;

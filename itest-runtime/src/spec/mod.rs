@@ -14,6 +14,18 @@ pub(crate) use version::Version;
 
 use serde::{Deserialize, Serialize};
 
+/// Which steps a template is built by: all, or one part upon the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Stage {
+    /// All of them, in a blank slice.
+    Whole,
+    /// Those that other templates begin with, too: migrations.
+    Base,
+    /// The rest, upon the base.
+    Layers,
+}
+
 /// What is known of a slice when its lease ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

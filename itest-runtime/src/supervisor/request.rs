@@ -12,11 +12,11 @@ use super::pool::Held;
 use super::seats::{Order, Seat};
 use super::server::Server;
 use super::servers::Servers;
-use super::template;
+use super::template::{self, InUse};
 use crate::error::{Error, Result};
 use crate::os::ProcessId;
-use crate::service::LeaseName;
-use crate::spec::{Fingerprint, Request};
+use crate::service::{LeaseName, TemplateId};
+use crate::spec::{Fingerprint, Request, Stage};
 use crate::wire::FromSupervisor;
 
 /// On how many servers, one after the other, a slice is asked for.
@@ -72,18 +72,10 @@ impl One {
 
     async fn acquire_on(&self, server: &Arc<Server>, request: &Request) -> Result<Granted> {
         let pool = server.slices.pool(&request.slice)?;
-        let mut _stays = None;
-        if let Some(template) = &pool.template {
-            if server.templates.is_being_built(&template.fingerprint) {
-                self.say(format!(
-                    "waiting for another test to build the template of {}",
-                    request.label
-                ))
-                .await;
-            }
-            let building = template::ensure(server, template, &request.slice, self.anchor, |blank| self.build(blank));
-            _stays = Some(building.await?);
-        }
+        let _stays = match &pool.template {
+            Some(template) => Some(self.template(server, request, template).await?),
+            None => None,
+        };
         let seat = self
             .order
             .seat(server, &self.key, &self.test, |text| self.say(text))
@@ -108,18 +100,42 @@ impl One {
         })
     }
 
+    /// Returns when the template is there; it stays as long as the answer lives.
+    async fn template(&self, server: &Arc<Server>, request: &Request, template: &TemplateId) -> Result<InUse> {
+        // What is there needs nothing to be there first.
+        if let Some(in_use) = template::claim(server, &template.fingerprint, self.anchor) {
+            return Ok(in_use);
+        }
+        if server.templates.is_being_built(&template.fingerprint) {
+            self.say(format!(
+                "waiting for another test to build the template of {}",
+                request.label
+            ))
+            .await;
+        }
+        let Some((base, spec)) = server.slices.base(&request.slice)? else {
+            let build = |blank| self.build(Stage::Whole, blank);
+            return template::ensure(server, template, &request.slice, self.anchor, build).await;
+        };
+        let build = |blank| self.build(Stage::Base, blank);
+        let _base_stays = template::ensure(server, &base, &spec, self.anchor, build).await?;
+        let build = |slice| self.build(Stage::Layers, slice);
+        template::ensure(server, template, &request.slice, self.anchor, build).await
+    }
+
     async fn say(&self, progress: String) {
         send(&self.writer, &FromSupervisor::Progress(progress)).await;
     }
 
     /// Has the test build a template, and waits for its answer.
-    async fn build(&self, grant: Value) -> Result<()> {
+    async fn build(&self, stage: Stage, grant: Value) -> Result<()> {
         let (tell, told) = oneshot::channel();
         self.builds.lock().expect("no holder panics").insert(self.index, tell);
         send(
             &self.writer,
             &FromSupervisor::Build {
                 index: self.index,
+                stage,
                 grant,
             },
         )

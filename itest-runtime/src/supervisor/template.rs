@@ -41,6 +41,19 @@ impl Templates {
         matches!(self.states().get(template), Some(State::Building(_)))
     }
 
+    /// Notes that somebody uses the template, if it is ready.
+    fn claim_ready(&self, template: &Fingerprint, anchor: ProcessId) -> bool {
+        let mut states = self.states();
+        let Some(State::Ready {
+            users, last_used, run, ..
+        }) = states.get_mut(template)
+        else {
+            return false;
+        };
+        (*users, *last_used, *run) = (*users + 1, Instant::now(), Some(anchor));
+        true
+    }
+
     fn claim(&self, template: &Fingerprint, anchor: ProcessId) -> Claim {
         let mut states = self.states();
         match states.get_mut(template) {
@@ -168,6 +181,15 @@ enum Claim {
     Failed(Error),
     Wait(watch::Receiver<()>),
     Build(watch::Sender<()>),
+}
+
+/// A template that is ready stays as long as the answer lives.
+pub(super) fn claim(server: &Arc<Server>, template: &Fingerprint, anchor: ProcessId) -> Option<InUse> {
+    let is_ready = server.templates.claim_ready(template, anchor);
+    is_ready.then(|| InUse {
+        server: server.clone(),
+        template: template.clone(),
+    })
 }
 
 /// Returns when the template of `pool` is ready; it stays as long as the answer lives. `build` has the caller's test build it

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::os::ProcessId;
-use crate::spec::{Request, Used};
+use crate::spec::{Request, Stage, Used};
 
 /// This build of the runtime: only equal builds talk to each other.
 pub(crate) const BUILD: &str = env!("ITEST_RUNTIME_BUILD");
@@ -97,8 +97,8 @@ pub(crate) enum FromSupervisor {
     Progress(String),
     /// Nothing is new, and the supervisor lives.
     Alive,
-    /// Build the template of request `index` in this blank slice.
-    Build { index: usize, grant: Value },
+    /// Build this part of the template of request `index` in this slice.
+    Build { index: usize, stage: Stage, grant: Value },
     /// One grant for each request.
     Granted(Vec<Value>),
     /// Request `index` can't be met.

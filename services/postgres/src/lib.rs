@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use itest_runtime::provider::{Endpoint, Recipe};
 use itest_runtime::service::asked::{check_settings, check_version};
-use itest_runtime::service::{Outcome, Placement, Service, Steps, TemplateId, TestContext, Used};
+use itest_runtime::service::{Outcome, Placement, Service, Stage, Steps, TemplateId, TestContext, Used};
 use itest_runtime::{Error, Lease, Result};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -206,6 +206,8 @@ pub struct PgServer {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PgSpec {
     pub(crate) template: Option<TemplateId>,
+    /// What that is made upon.
+    pub(crate) base: Option<TemplateId>,
     pub(crate) isolation: Isolation,
 }
 
@@ -237,6 +239,7 @@ impl Service for Postgres {
         };
         let slice = PgSpec {
             template: steps::template(&self.steps, test)?,
+            base: steps::base(&self.steps, test)?,
             isolation: self.isolation,
         };
         Ok((server, slice))
@@ -258,9 +261,9 @@ impl Service for Postgres {
         grant.url()
     }
 
-    async fn build(&self, test: &TestContext, blank: &PgGrant) -> Result<()> {
+    async fn build(&self, test: &TestContext, blank: &PgGrant, stage: Stage) -> Result<()> {
         let pool = blank.pool()?;
-        let built = steps::run(&self.steps, test, &pool, steps::Sessions::Own).await;
+        let built = steps::run(self.steps.of(stage), test, &pool, steps::Sessions::Own).await;
         // It waits for every connection to come back, also for one that a setup function gave to a task of its own.
         let _ = itest_runtime::wall::timeout(CLOSES, pool.close()).await;
         built

@@ -1,6 +1,7 @@
 //! How the steps of a template are run, in the test's process.
 
 use std::any::Any;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use itest_runtime::service::{Embedded, File, Folder, Step, Steps, TemplateId, TestContext};
@@ -40,9 +41,17 @@ impl Embedded for EmbeddedMigrator {
 
 /// Which template the steps make.
 pub(super) fn template(steps: &Steps<PgPool, EmbeddedMigrator>, test: &TestContext) -> Result<Option<TemplateId>> {
-    // sqlx hands it on with each connection, so a builder's settings may come from it.
-    let options = std::env::var_os("PGOPTIONS").unwrap_or_default();
-    steps.template(test, &[crate::CODE.as_bytes(), options.as_encoded_bytes()])
+    steps.template(test, &[crate::CODE.as_bytes(), options().as_encoded_bytes()])
+}
+
+/// Which template that one is made upon.
+pub(super) fn base(steps: &Steps<PgPool, EmbeddedMigrator>, test: &TestContext) -> Result<Option<TemplateId>> {
+    steps.base(test, &[crate::CODE.as_bytes(), options().as_encoded_bytes()])
+}
+
+/// sqlx hands it on with each connection, so a builder's settings may come from it.
+fn options() -> OsString {
+    std::env::var_os("PGOPTIONS").unwrap_or_default()
 }
 
 /// What `Debug` shows of sqlx's errors is for those who know its inside.
@@ -67,7 +76,7 @@ pub(super) enum Sessions {
 
 /// Runs all steps; the pool's connections may do anything in the blank slice.
 pub(super) async fn run(
-    steps: &Steps<PgPool, EmbeddedMigrator>,
+    steps: &[Step<PgPool, EmbeddedMigrator>],
     test: &TestContext,
     pool: &PgPool,
     sessions: Sessions,

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use itest_runtime::service::Used;
+use itest_runtime::service::{Stage, Used};
 use itest_runtime::{Context, Error, Lease, Result};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{Connection, PgConnection, PgPool, Row};
@@ -131,7 +131,7 @@ async fn fill(lease: &Lease<Postgres>, pool: &PgPool) -> Result<()> {
         .execute(pool)
         .await
         .context(|| "failed to wait for other tests in the same database")?;
-    steps::run(steps, lease.test(), pool, steps::Sessions::One).await
+    steps::run(steps.of(Stage::Whole), lease.test(), pool, steps::Sessions::One).await
 }
 
 fn nowhere(grant: &PgGrant) -> Result<PgConnectOptions> {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::TestContext;
 use crate::error::{Error, Result};
 use crate::outcome::Outcome;
-use crate::spec::{Fingerprint, FingerprintBuilder};
+use crate::spec::{Fingerprint, FingerprintBuilder, Stage};
 use files::read;
 pub use files::{File, Folder};
 pub use setup::Setup;
@@ -155,6 +155,22 @@ impl<H, E> Steps<H, E> {
     pub fn iter(&self) -> std::slice::Iter<'_, Step<H, E>> {
         self.0.iter()
     }
+
+    /// The steps of a stage.
+    pub fn of(&self, stage: Stage) -> &[Step<H, E>] {
+        let (base, layers) = self.0.split_at(self.base_length());
+        match stage {
+            Stage::Whole => &self.0,
+            Stage::Base => base,
+            Stage::Layers => layers,
+        }
+    }
+
+    /// How many steps come before the first that few tests have in common: a fixture file, or a function.
+    fn base_length(&self) -> usize {
+        let is_layer = |step: &Step<H, E>| matches!(step, Step::File(_) | Step::Setup(_));
+        self.0.iter().position(is_layer).unwrap_or(self.0.len())
+    }
 }
 
 impl<H, E: Embedded> Steps<H, E> {
@@ -166,25 +182,40 @@ impl<H, E: Embedded> Steps<H, E> {
     /// # Errors
     /// When a file can't be read.
     pub fn template(&self, test: &TestContext, around: &[&[u8]]) -> Result<Option<TemplateId>> {
+        Self::known(&self.0, test, around)
+    }
+
+    /// Which template the steps of [`Stage::Base`] make; none if there are none, or if they are all there is.
+    ///
+    /// # Errors
+    /// When a file can't be read.
+    pub fn base(&self, test: &TestContext, around: &[&[u8]]) -> Result<Option<TemplateId>> {
+        if self.of(Stage::Layers).is_empty() {
+            return Ok(None);
+        }
+        Self::known(self.of(Stage::Base), test, around)
+    }
+
+    fn known(steps: &[Step<H, E>], test: &TestContext, around: &[&[u8]]) -> Result<Option<TemplateId>> {
         static KNOWN: Mutex<BTreeMap<String, TemplateId>> = Mutex::new(BTreeMap::new());
-        if self.is_empty() {
+        if steps.is_empty() {
             return Ok(None);
         }
         let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         let (package, file) = (test.package_dir.display(), test.source_file.display());
-        let key = format!("{around:?} {self:?} {package} {file}");
+        let key = format!("{around:?} {steps:?} {package} {file}");
         if let Some(known) = known().get(&key) {
             return Ok(Some(known.clone()));
         }
-        let found = TemplateId::new(self.fingerprint(test, around)?, Some(self.source(test)));
+        let found = TemplateId::new(Self::fingerprint(steps, test, around)?, Some(Self::source(steps, test)));
         known().insert(key, found.clone());
         Ok(Some(found))
     }
 
     /// What the content comes from, by name: it stays the same while that changes.
-    fn source(&self, test: &TestContext) -> Fingerprint {
+    fn source(steps: &[Step<H, E>], test: &TestContext) -> Fingerprint {
         let mut source = FingerprintBuilder::new("source");
-        for step in self {
+        for step in steps {
             match step {
                 Step::Folder(folder) => source.json(&(folder.word, &test.package_dir, &folder.path)),
                 Step::File(file) => source.json(&("fixture", &test.source_file, &file.name)),
@@ -199,12 +230,12 @@ impl<H, E: Embedded> Steps<H, E> {
     }
 
     /// Covers everything that shapes the content: files by what is in them, code by the binary it is in.
-    fn fingerprint(&self, test: &TestContext, around: &[&[u8]]) -> Result<Fingerprint> {
+    fn fingerprint(steps: &[Step<H, E>], test: &TestContext, around: &[&[u8]]) -> Result<Fingerprint> {
         let mut content = FingerprintBuilder::new("template");
         for part in around {
             content.bytes(part);
         }
-        for step in self {
+        for step in steps {
             match step {
                 Step::Folder(folder) => {
                     let files = memory::content_of(&folder.files(test)?, test.memory.as_deref())?;

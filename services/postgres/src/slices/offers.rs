@@ -3,13 +3,13 @@
 use std::sync::PoisonError;
 
 use itest_runtime::Result;
-use itest_runtime::service::{Clearing, KeptTemplate, KeptTemplates, Logs, Templates};
+use itest_runtime::service::{Clearing, KeptTemplate, KeptTemplates, Logs, TemplateId, Templates};
 use itest_runtime::spec::Fingerprint;
 
 use super::PgSlices;
 use crate::external;
 use crate::grant::Address;
-use crate::{PgGrant, PgSpec, Postgres};
+use crate::{Isolation, PgGrant, PgSpec, Postgres};
 
 /// What sessions of a role in a database are running, and which session's lock they wait for. That one's last statement is told:
 /// the one that took the lock, or a later one.
@@ -25,6 +25,17 @@ const BUSY_WITH: &str = r"WITH said AS (
      ORDER BY s.query_start LIMIT 10";
 
 impl Templates<Postgres> for PgSlices {
+    /// On a server of a test's own there is one template alone.
+    fn base_template(&self, spec: &PgSpec) -> Option<(TemplateId, PgSpec)> {
+        let base = spec.base.clone().filter(|_| !self.dedicated)?;
+        let spec = PgSpec {
+            template: Some(base.clone()),
+            base: None,
+            isolation: Isolation::Database,
+        };
+        Some((base, spec))
+    }
+
     async fn begin_template(&self, spec: &PgSpec) -> Result<PgGrant> {
         self.begin_draft(spec).await
     }

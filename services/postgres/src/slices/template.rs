@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-use itest_runtime::service::{Slices, random_hex};
+use itest_runtime::service::{Slices, Templates, random_hex};
 use itest_runtime::spec::Fingerprint;
 use itest_runtime::{Error, Result};
 use tokio::sync::OnceCell;
@@ -13,15 +13,19 @@ use super::terms::{self, Terms};
 use super::{Logins, PgSlice, PgSlices, Sealed, Template};
 use crate::admin::{ident, literal};
 use crate::{Isolation, PgGrant, PgSpec};
+use sqlx::Connection;
 
 impl PgSlices {
-    /// Makes a blank database, and opens it to a builder.
+    /// Makes a database, blank or like the base, and opens it to a builder.
     pub(super) async fn begin_draft(&self, spec: &PgSpec) -> Result<PgGrant> {
         let template = spec
             .template
             .as_ref()
             .map(|template| template.fingerprint.clone())
             .ok_or_else(|| Error::new("there is nothing to build"))?;
+        if let Some((_, base)) = self.base_template(spec) {
+            return self.begin_upon(&base, template).await;
+        }
         let database = self.next_name("d");
         let draft = |login| Template::Draft {
             database: database.clone(),
@@ -39,6 +43,31 @@ impl PgSlices {
         let known = terms::login_of(&self.admin, &database).await?;
         self.templates().insert(template, draft(Some(known)));
         self.create(&database, self.base().await?, Some(&database)).await?;
+        Ok(self.grant_of(&database, database.clone(), password, Isolation::Database))
+    }
+
+    /// A draft that begins as a slice of its base: all that is in it is its role's already.
+    async fn begin_upon(&self, base: &PgSpec, template: Fingerprint) -> Result<PgGrant> {
+        let slice = self.make(base).await?;
+        let database = slice.database.clone();
+        let draft = |login| Template::Draft {
+            database: database.clone(),
+            login,
+        };
+        self.templates().insert(template.clone(), draft(None));
+        if let Some(connection) = slice.connection {
+            let _ = connection.close().await;
+        }
+        if let Logins::UrlUser { user, password, .. } = &self.logins {
+            return Ok(self.grant_of(&database, user.clone(), password.clone(), Isolation::Database));
+        }
+        let password = random_hex(24);
+        let opened = format!("ALTER ROLE {} PASSWORD {}", ident(&database), literal(&password));
+        self.admin
+            .run("failed to open a template to its builder", opened)
+            .await?;
+        let known = terms::login_of(&self.admin, &database).await?;
+        self.templates().insert(template, draft(Some(known)));
         Ok(self.grant_of(&database, database.clone(), password, Isolation::Database))
     }
 
