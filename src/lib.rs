@@ -211,8 +211,9 @@
 //! that depends on anything else (a clock, a variable of the environment, another file) is not noticed to have changed.
 //!
 //! What a template is made of has two parts. The migrations before the first fixture file or function are its *base*, which is
-//! built once for all templates that begin with it; a file or a function comes upon a copy of the base, so that many different
-//! ones don't run the migrations again. It behaves as if it ran after them once and for all: it finds their tables, rows, sequences
+//! built once for all templates that begin with it. Fixture files are run for each test, on a slice of the base, and undone with all
+//! that the test does; files on which tests have spent more than a template is worth (0.3 s) get one, as functions do at
+//! once, which is made upon a copy of the base. Either way it behaves as if it ran after them once and for all: it finds their tables, rows, sequences
 //! and settings of the database and of its role, and nothing of their sessions, such as a `search_path` or a temporary table.
 //!
 //! What is in a template belongs to the test's own role, which isn't a superuser.

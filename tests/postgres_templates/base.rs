@@ -101,3 +101,61 @@ async fn what_templates_begin_with_is_built_once() {
     twice.sort();
     assert_eq!(things, twice);
 }
+
+/// Notes when the fixture file ran, and spoils all that it made.
+async fn look_at_files(db: &PgPool) -> sqlx::Result<()> {
+    let filled: String = sqlx::query_scalar("SELECT at::text FROM filled").fetch_one(db).await?;
+    note("filled", filled);
+    let things: Vec<String> = sqlx::query_scalar("SELECT name FROM things").fetch_all(db).await?;
+    let number: i64 = sqlx::query_scalar("SELECT nextval('numbers')").fetch_one(db).await?;
+    note("things", format!("{things:?} {number}"));
+    sqlx::raw_sql("DELETE FROM things; ALTER TABLE filled ADD COLUMN size int")
+        .execute(db)
+        .await
+        .map(drop)
+}
+
+#[integration(postgres(migrations = "./tests/migrations_that_note_the_time", fixtures("quick")))]
+#[ignore = "a guest"]
+async fn has_a_quick_file(db: PgPool) -> sqlx::Result<()> {
+    look_at_files(&db).await
+}
+
+#[integration(postgres(migrations = "./tests/migrations_that_note_the_time", fixtures("slow")))]
+#[ignore = "a guest"]
+async fn has_a_slow_file(db: PgPool) -> sqlx::Result<()> {
+    look_at_files(&db).await
+}
+
+#[tokio::test]
+async fn a_quick_file_is_run_for_each_test_on_a_slice_of_the_base() {
+    let guests = Guests::new();
+    for _ in 0..4 {
+        guests.pass("base::has_a_quick_file").await;
+        guests.pass("base::has_neither").await;
+    }
+    let mut filled = guests.notes("filled");
+    filled.dedup();
+    assert_eq!(filled.len(), 4, "{filled:?}");
+    let things = guests.notes("things");
+    assert!(
+        things.chunks(2).all(|pair| pair == [r#"["quick"] 2"#, "[] 1"]),
+        "nothing of it is left for those without it: {things:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_slow_file_earns_a_template() {
+    let guests = Guests::new();
+    for _ in 0..4 {
+        guests.pass("base::has_a_slow_file").await;
+    }
+    let mut filled = guests.notes("filled");
+    filled.dedup();
+    assert_eq!(
+        filled.len(),
+        2,
+        "once for the first test, and once for all others: {filled:?}"
+    );
+    assert_eq!(guests.notes("things"), [r#"["slow"] 1"#; 4]);
+}

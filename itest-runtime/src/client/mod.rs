@@ -107,9 +107,11 @@ impl Session {
                     Some(FromSupervisor::Build { index, stage, grant }) => {
                         heard = true;
                         let label = labels.get(index).map_or("", String::as_str);
-                        progress(format!(
-                            "building the template of {label}, for all tests that start from it"
-                        ));
+                        if stage != Stage::Replay {
+                            progress(format!(
+                                "building the template of {label}, for all tests that start from it"
+                            ));
+                        }
                         let outcome = build(index, stage, grant).await;
                         session.writer.send(&ToSupervisor::Built { index, outcome }).await?;
                     }

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{KeptTemplate, LeaseName, PoolSpec, Recycled, Service, Slices, TemplateId, Used};
+use super::{Base, KeptTemplate, LeaseName, PoolSpec, Recycled, Service, Slices, Used};
 use crate::error::{Context, Error, Result};
 use crate::spec::Fingerprint;
 
@@ -26,7 +26,7 @@ pub(crate) trait ErasedSlices: Send + Sync {
     ) -> BoxFuture<'a, Result<Value>>;
     fn recycle<'a>(&'a self, slice: &'a mut AnySlice, used: Used) -> BoxFuture<'a, Result<Recycled>>;
     fn destroy(&self, slice: AnySlice) -> BoxFuture<'_, ()>;
-    fn base(&self, spec: &Value) -> Result<Option<(TemplateId, Value)>>;
+    fn base(&self, spec: &Value) -> Result<Option<Base<Value>>>;
     fn begin_template<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, Result<Value>>;
     fn seal_template<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, Result<()>>;
     fn abandon_template<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, ()>;
@@ -78,7 +78,7 @@ impl<S: Service> ErasedSlices for Typed<S> {
         Box::pin(async move { self.0.destroy(*slice.downcast().expect(OWN_SLICE)).await })
     }
 
-    fn base(&self, spec: &Value) -> Result<Option<(TemplateId, Value)>> {
+    fn base(&self, spec: &Value) -> Result<Option<Base<Value>>> {
         match self.0.offers().of_templates() {
             Some(templates) => templates.base_of(&parse(spec)?),
             None => Ok(None),

@@ -25,7 +25,7 @@ pub(crate) use driver::Driver;
 pub(crate) use erased::{AnySlice, ErasedSlices};
 pub use lease::{Lease, LeaseName};
 pub use lost::Lost;
-pub use offers::{Clearing, KeptTemplates, Logs, Offers, Templates};
+pub use offers::{Base, Clearing, KeptTemplates, Logs, Offers, Templates};
 pub use pool::{KeptTemplate, PoolSpec, Recycled, Sharing};
 pub use slices::Slices;
 pub use steps::{Embedded, File, Folder, Setup, Step, Steps, TemplateId};

@@ -13,10 +13,9 @@ use crate::spec::Fingerprint;
 /// Templates: prepared contents that slices are made of. Each is built once, by the first test that needs it, in
 /// [`Service::build`].
 pub trait Templates<S: Service>: Send + Sync {
-    /// The template that the one of `spec` is made upon, and the spec of its slices: what other templates begin with, too, is built
-    /// once. Such a template is begun as a slice of that one, and [`Service::build`] only adds to it. By default each is
-    /// built from nothing.
-    fn base_template(&self, spec: &S::SliceSpec) -> Option<(TemplateId, S::SliceSpec)> {
+    /// The template that the one of `spec` is made upon: what other templates begin with, too, is built once. Such a template is
+    /// begun as a slice of that one, and [`Service::build`] only adds to it. By default each is built from nothing.
+    fn base_template(&self, spec: &S::SliceSpec) -> Option<Base<S::SliceSpec>> {
         let _ = spec;
         None
     }
@@ -44,6 +43,36 @@ pub trait Templates<S: Service>: Send + Sync {
 
     /// Removes a finished template that no slice is made of any more.
     fn drop_template(&self, template: &Fingerprint) -> impl Future<Output = ()> + Send;
+}
+
+/// What a template is made upon.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Base<Spec> {
+    /// Which template that is.
+    pub template: TemplateId,
+    /// The spec of its slices.
+    pub spec: Spec,
+    /// Whether what comes upon it may be run for each test, on a slice of the base: that is tried first, and the template is only
+    /// built once its tests have spent more time on it than it is worth.
+    pub may_replay: bool,
+}
+
+impl<Spec> Base<Spec> {
+    /// A base with a template upon it.
+    pub fn new(template: TemplateId, spec: Spec) -> Self {
+        Self {
+            template,
+            spec,
+            may_replay: false,
+        }
+    }
+
+    /// What comes upon it may be run for each test.
+    pub fn may_replay(mut self, may: bool) -> Self {
+        self.may_replay = may;
+        self
+    }
 }
 
 /// Templates that outlive the server, where a provider keeps its data for the next supervisor.
@@ -169,7 +198,7 @@ impl<'a, S: Service> Offers<'a, S> {
 
 /// [`Templates`] of any type; grants are JSON.
 pub(super) trait AnyTemplates<S: Service>: Send + Sync {
-    fn base_of(&self, spec: &S::SliceSpec) -> Result<Option<(TemplateId, Value)>>;
+    fn base_of(&self, spec: &S::SliceSpec) -> Result<Option<Base<Value>>>;
     fn begin<'a>(&'a self, spec: &'a S::SliceSpec) -> BoxFuture<'a, Result<Value>>;
     fn seal<'a>(&'a self, spec: &'a S::SliceSpec) -> BoxFuture<'a, Result<()>>;
     fn abandon<'a>(&'a self, spec: &'a S::SliceSpec) -> BoxFuture<'a, ()>;
@@ -177,12 +206,12 @@ pub(super) trait AnyTemplates<S: Service>: Send + Sync {
 }
 
 impl<S: Service, T: Templates<S>> AnyTemplates<S> for T {
-    fn base_of(&self, spec: &S::SliceSpec) -> Result<Option<(TemplateId, Value)>> {
-        let Some((base, spec)) = self.base_template(spec) else {
+    fn base_of(&self, spec: &S::SliceSpec) -> Result<Option<Base<Value>>> {
+        let Some(base) = self.base_template(spec) else {
             return Ok(None);
         };
-        let spec = serde_json::to_value(spec).context(|| "a spec has no JSON form")?;
-        Ok(Some((base, spec)))
+        let spec = serde_json::to_value(base.spec).context(|| "a spec has no JSON form")?;
+        Ok(Some(Base::new(base.template, spec).may_replay(base.may_replay)))
     }
 
     fn begin<'a>(&'a self, spec: &'a S::SliceSpec) -> BoxFuture<'a, Result<Value>> {

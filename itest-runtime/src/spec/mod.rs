@@ -24,6 +24,8 @@ pub enum Stage {
     Base,
     /// The rest, upon the base.
     Layers,
+    /// The rest, upon a slice of the base that one test has.
+    Replay,
 }
 
 /// What is known of a slice when its lease ends.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -15,7 +16,7 @@ use super::servers::Servers;
 use super::template::{self, InUse};
 use crate::error::{Error, Result};
 use crate::os::ProcessId;
-use crate::service::{LeaseName, TemplateId};
+use crate::service::{Base, LeaseName, TemplateId};
 use crate::spec::{Fingerprint, Request, Stage};
 use crate::wire::FromSupervisor;
 
@@ -72,10 +73,46 @@ impl One {
 
     async fn acquire_on(&self, server: &Arc<Server>, request: &Request) -> Result<Granted> {
         let pool = server.slices.pool(&request.slice)?;
-        let _stays = match &pool.template {
-            Some(template) => Some(self.template(server, request, template).await?),
-            None => None,
+        let Some(template) = &pool.template else {
+            return self.lease(server, request, &request.slice).await;
         };
+        // What is there needs nothing to be there first.
+        if let Some(_stays) = template::claim(server, &template.fingerprint, self.anchor) {
+            return self.lease(server, request, &request.slice).await;
+        }
+        let base = server.slices.base(&request.slice)?;
+        if let Some(base) = base.as_ref().filter(|base| base.may_replay)
+            && server.templates.is_cheaper_to_replay(&template.fingerprint)
+            && let Some(granted) = self.replay(server, request, base, template).await?
+        {
+            return Ok(granted);
+        }
+        let _stays = self.template(server, request, base, template).await?;
+        self.lease(server, request, &request.slice).await
+    }
+
+    /// A slice of the base, to which the test has added what the template would have had; none if that failed.
+    async fn replay(
+        &self,
+        server: &Arc<Server>,
+        request: &Request,
+        base: &Base<Value>,
+        template: &TemplateId,
+    ) -> Result<Option<Granted>> {
+        let build = |blank| self.build(Stage::Base, blank);
+        let _stays = template::ensure(server, &base.template, &base.spec, self.anchor, build).await?;
+        let mut granted = self.lease(server, request, &base.spec).await?;
+        let began = Instant::now();
+        let replayed = self.build(Stage::Replay, granted.grant.clone()).await;
+        server
+            .templates
+            .note_replay(&template.fingerprint, replayed.is_ok().then(|| began.elapsed()));
+        granted.log_offset = server.instance.log_length();
+        Ok(replayed.is_ok().then_some(granted))
+    }
+
+    async fn lease(&self, server: &Arc<Server>, request: &Request, spec: &Value) -> Result<Granted> {
+        let pool = server.slices.pool(spec)?;
         let seat = self
             .order
             .seat(server, &self.key, &self.test, |text| self.say(text))
@@ -86,8 +123,8 @@ impl One {
             unique: format!("{}-{}", server.owner, self.number),
         };
         let (mut held, grant) = server
-            .pool(&request.slice, &pool)
-            .lease(&request.slice, &lease)
+            .pool(spec, &pool)
+            .lease(spec, &lease)
             .await
             .map_err(|error| death_or(server, error))?;
         held.last = request.dedicated;
@@ -101,11 +138,13 @@ impl One {
     }
 
     /// Returns when the template is there; it stays as long as the answer lives.
-    async fn template(&self, server: &Arc<Server>, request: &Request, template: &TemplateId) -> Result<InUse> {
-        // What is there needs nothing to be there first.
-        if let Some(in_use) = template::claim(server, &template.fingerprint, self.anchor) {
-            return Ok(in_use);
-        }
+    async fn template(
+        &self,
+        server: &Arc<Server>,
+        request: &Request,
+        base: Option<Base<Value>>,
+        template: &TemplateId,
+    ) -> Result<InUse> {
         if server.templates.is_being_built(&template.fingerprint) {
             self.say(format!(
                 "waiting for another test to build the template of {}",
@@ -113,12 +152,12 @@ impl One {
             ))
             .await;
         }
-        let Some((base, spec)) = server.slices.base(&request.slice)? else {
+        let Some(base) = base else {
             let build = |blank| self.build(Stage::Whole, blank);
             return template::ensure(server, template, &request.slice, self.anchor, build).await;
         };
         let build = |blank| self.build(Stage::Base, blank);
-        let _base_stays = template::ensure(server, &base, &spec, self.anchor, build).await?;
+        let _base_stays = template::ensure(server, &base.template, &base.spec, self.anchor, build).await?;
         let build = |slice| self.build(Stage::Layers, slice);
         template::ensure(server, template, &request.slice, self.anchor, build).await
     }

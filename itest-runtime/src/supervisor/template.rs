@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::sync::watch;
@@ -14,8 +14,16 @@ use crate::os::ProcessId;
 use crate::service::TemplateId;
 use crate::spec::Fingerprint;
 
+/// What a template is worth: about the time that building it takes where its base is small. Once tests have spent more than
+/// that on making its content for themselves, it is built.
+const WORTH: Duration = Duration::from_millis(300);
+
 #[derive(Default)]
-pub(super) struct Templates(Mutex<HashMap<Fingerprint, State>>);
+pub(super) struct Templates {
+    states: Mutex<HashMap<Fingerprint, State>>,
+    /// How much time tests have spent on what a template would have had.
+    replayed: Mutex<HashMap<Fingerprint, Duration>>,
+}
 
 enum State {
     /// Someone builds it. The channel closes when that is over, however it ends.
@@ -34,7 +42,20 @@ enum State {
 
 impl Templates {
     fn states(&self) -> MutexGuard<'_, HashMap<Fingerprint, State>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a test had better make the template's content for itself.
+    pub(super) fn is_cheaper_to_replay(&self, template: &Fingerprint) -> bool {
+        let replayed = self.replayed.lock().unwrap_or_else(PoisonError::into_inner);
+        replayed.get(template).is_none_or(|spent| *spent < WORTH)
+    }
+
+    /// Notes how long that took a test; none if it failed, which a template tells better.
+    pub(super) fn note_replay(&self, template: &Fingerprint, took: Option<Duration>) {
+        let mut replayed = self.replayed.lock().unwrap_or_else(PoisonError::into_inner);
+        let spent = replayed.entry(template.clone()).or_default();
+        *spent = took.map_or(Duration::MAX, |took| spent.saturating_add(took));
     }
 
     pub(super) fn is_being_built(&self, template: &Fingerprint) -> bool {

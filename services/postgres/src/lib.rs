@@ -208,6 +208,8 @@ pub struct PgSpec {
     pub(crate) template: Option<TemplateId>,
     /// What that is made upon.
     pub(crate) base: Option<TemplateId>,
+    /// Whether what comes upon it are fixture files alone.
+    pub(crate) has_files_alone: bool,
     pub(crate) isolation: Isolation,
 }
 
@@ -240,6 +242,7 @@ impl Service for Postgres {
         let slice = PgSpec {
             template: steps::template(&self.steps, test)?,
             base: steps::base(&self.steps, test)?,
+            has_files_alone: self.steps.has_files_alone(),
             isolation: self.isolation,
         };
         Ok((server, slice))

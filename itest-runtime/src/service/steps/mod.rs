@@ -162,8 +162,14 @@ impl<H, E> Steps<H, E> {
         match stage {
             Stage::Whole => &self.0,
             Stage::Base => base,
-            Stage::Layers => layers,
+            Stage::Layers | Stage::Replay => layers,
         }
+    }
+
+    /// Whether all that comes after the base are fixture files: a function runs once for all tests, and files may be run for each.
+    pub fn has_files_alone(&self) -> bool {
+        let layers = self.of(Stage::Layers);
+        layers.iter().all(|step| matches!(step, Step::File(_)))
     }
 
     /// How many steps come before the first that few tests have in common: a fixture file, or a function.

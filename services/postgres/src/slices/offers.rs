@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use itest_runtime::Result;
-use itest_runtime::service::{Clearing, KeptTemplate, KeptTemplates, Logs, TemplateId, Templates};
+use itest_runtime::service::{Base, Clearing, KeptTemplate, KeptTemplates, Logs, Templates};
 use itest_runtime::spec::Fingerprint;
 
 use super::PgSlices;
@@ -25,15 +25,18 @@ const BUSY_WITH: &str = r"WITH said AS (
      ORDER BY s.query_start LIMIT 10";
 
 impl Templates<Postgres> for PgSlices {
-    /// On a server of a test's own there is one template alone.
-    fn base_template(&self, spec: &PgSpec) -> Option<(TemplateId, PgSpec)> {
-        let base = spec.base.clone().filter(|_| !self.dedicated)?;
-        let spec = PgSpec {
-            template: Some(base.clone()),
+    /// On a server of a test's own there is one template alone. Files are run for each test where it has all of the database
+    /// for itself: what they do is undone with what the test does.
+    fn base_template(&self, spec: &PgSpec) -> Option<Base<PgSpec>> {
+        let template = spec.base.clone().filter(|_| !self.dedicated)?;
+        let base = PgSpec {
+            template: Some(template.clone()),
             base: None,
+            has_files_alone: false,
             isolation: Isolation::Database,
         };
-        Some((base, spec))
+        let may_replay = spec.has_files_alone && spec.isolation == Isolation::Database;
+        Some(Base::new(template, base).may_replay(may_replay))
     }
 
     async fn begin_template(&self, spec: &PgSpec) -> Result<PgGrant> {

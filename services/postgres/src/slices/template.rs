@@ -23,8 +23,8 @@ impl PgSlices {
             .as_ref()
             .map(|template| template.fingerprint.clone())
             .ok_or_else(|| Error::new("there is nothing to build"))?;
-        if let Some((_, base)) = self.base_template(spec) {
-            return self.begin_upon(&base, template).await;
+        if let Some(base) = self.base_template(spec) {
+            return self.begin_upon(&base.spec, template).await;
         }
         let database = self.next_name("d");
         let draft = |login| Template::Draft {
