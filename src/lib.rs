@@ -270,6 +270,8 @@
 //!   its time is over, a value that its thread still has can be taken down by reference alone.
 //! - **When one fails**, it says its name; how far each came, and the time that it took, stands under the failing test. One that takes
 //!   more than 5 s says so meanwhile.
+//! - **With `postgres(transaction)`** a fixture takes `&PgPool`: a `PgConnection` would be the only one there is, and its transaction
+//!   ends when it is given back.
 //! - **In a fixture of a service of your own**, that service's builder needs a type of its function's name, as a function has no type
 //!   that can be named: `type cache = Cache;`. The compiler says "expected type, found function `cache`".
 //!

@@ -205,7 +205,10 @@ impl<F: Fixture> AnyFixture for Made<F> {
 
     fn time(&self) -> Option<String> {
         let (label, time) = (&self.0.label, |time: Duration| {
-            let time = Duration::from_micros(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+            // What is less than a thousandth of it nobody reads.
+            let unit = if time < Duration::from_millis(10) { 1 } else { 1000 };
+            let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+            let time = Duration::from_micros(micros / unit * unit);
             humantime::format_duration(time).to_string()
         });
         match self.0.stage.get() {
