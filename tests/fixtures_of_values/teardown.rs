@@ -1,6 +1,6 @@
 //! A fixture's value is taken down after the test, the last one first, however the test ended.
 
-use std::sync::Mutex;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use itest::integration;
@@ -98,6 +98,41 @@ async fn the_last_one_is_taken_down_first_however_the_test_ends() {
         assert_eq!(ended.passed, passes, "{test}:\n{}", ended.said);
         assert_eq!(guests.notes("order"), ORDER, "{test}:\n{}", ended.said);
     }
+}
+
+// Nothing of it stays in the process, which may run many more tests.
+
+static COUNTED: LazyLock<Arc<()>> = LazyLock::new(Arc::default);
+
+/// Tells how many of it there are.
+#[derive(Clone)]
+struct Counted(Arc<()>);
+
+impl PartialEq for Counted {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+#[itest::fixture]
+fn counted(#[option] count: Counted) -> Counted {
+    count
+}
+
+#[itest::fixture(counted(count = Counted(COUNTED.clone())), redis)]
+async fn above(counted: Counted, _cache: redis::Client) -> Counted {
+    counted
+}
+
+#[integration(above, harness = false)]
+async fn counts(above: &Counted) {
+    assert!(Arc::strong_count(&above.0) > 1);
+}
+
+#[test]
+fn nothing_of_a_test_stays_in_its_process() {
+    counts();
+    assert_eq!(Arc::strong_count(&COUNTED), 1);
 }
 
 // What goes wrong.

@@ -123,6 +123,12 @@ pub(crate) struct Holdings<L> {
     pub(crate) ledger: Rc<Ledger>,
 }
 
+impl<L> Drop for Holdings<L> {
+    fn drop(&mut self) {
+        self.ledger.clear();
+    }
+}
+
 impl<L: HeldList> Holdings<L> {
     /// Takes what was granted; the grants are in the requests' order, and `order` says which request is whose.
     pub(crate) fn of<D>(declared: D, test: &TestContext, grants: Vec<Value>, order: Vec<usize>) -> Result<Self>

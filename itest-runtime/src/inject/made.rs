@@ -174,6 +174,12 @@ impl Ledger {
         failures
     }
 
+    /// Lets go of all: the fixtures know the ledger, as it knows them.
+    pub(super) fn clear(&self) {
+        let (all, made) = (self.all.take(), self.made.take());
+        drop((all, made));
+    }
+
     fn pop(&self) -> Option<Rc<dyn AnyFixture>> {
         self.made.borrow_mut().pop()
     }
