@@ -1,5 +1,6 @@
 //! How a test's body ended.
 
+use std::any::Any;
 use std::fmt::Debug;
 
 use crate::error::Error;
@@ -18,6 +19,27 @@ impl Verdict {
     pub fn of(outcome: impl Outcome) -> Self {
         outcome.verdict()
     }
+
+    pub(crate) fn into_result(self) -> Result<(), Error> {
+        match self {
+            Self::Passed => Ok(()),
+            Self::Failed(why) => Err(Error::new(why)),
+        }
+    }
+}
+
+/// What a panic says, if that is text.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> Option<&str> {
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+}
+
+/// A panic of the user's code, as the error that it is for those who called it.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let text = panic_text(panic).unwrap_or("(with a value that is not text)");
+    Error::new(format!("it panicked: {text}"))
 }
 
 impl From<Result<(), Error>> for Verdict {

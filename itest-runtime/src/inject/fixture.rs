@@ -74,10 +74,7 @@ impl<T, E: fmt::Debug> Fallible for std::result::Result<T, E> {
 /// # Errors
 /// When it isn't.
 pub fn ended(verdict: Verdict) -> Result<()> {
-    match verdict {
-        Verdict::Passed => Ok(()),
-        Verdict::Failed(why) => Err(Error::new(why)),
-    }
+    verdict.into_result()
 }
 
 /// What `#[itest::fixture]` has a part do: see [`super::part::Part`].

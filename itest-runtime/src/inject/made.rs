@@ -1,6 +1,5 @@
 //! The fixtures of one test: each is made when it is first asked for, and taken down after the test, the last one first.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -18,6 +17,7 @@ use super::fixture::Fixture;
 use super::list::Declared;
 use super::part::BoxFuture;
 use crate::error::{Error, Result};
+use crate::outcome::panicked;
 
 /// After what time a fixture that isn't ready is told of.
 const SLOW: Duration = Duration::from_secs(5);
@@ -117,9 +117,7 @@ impl<F: Fixture> Made<F> {
             inner.stage.set(Stage::Failed(took));
             error.context(format!("the fixture `{}` failed", inner.label))
         };
-        let value = made
-            .unwrap_or_else(|panic| Err(Error::new(panicked(&*panic))))
-            .map_err(failed)?;
+        let value = made.unwrap_or_else(|panic| Err(panicked(&*panic))).map_err(failed)?;
         inner.stage.set(Stage::Made(took));
         Ok(value)
     }
@@ -146,14 +144,6 @@ async fn told<T>(future: impl Future<Output = T>, what: impl Fn() -> String) -> 
         }
     });
     waiting.await
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("it panicked: {}", text.unwrap_or("(with a value that is not text)"))
 }
 
 /// What is known of all fixtures of one test.
@@ -204,7 +194,7 @@ impl<F: Fixture> AnyFixture for Made<F> {
             };
             let ended = AssertUnwindSafe(inner.fixture.tear_down(value)).catch_unwind().await;
             ended
-                .unwrap_or_else(|panic| Err(Error::new(panicked(&*panic))))
+                .unwrap_or_else(|panic| Err(panicked(&*panic)))
                 .map_err(|error| error.context(format!("the fixture `{}` could not be taken down", inner.label)))
         })
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::part::BoxFuture;
 use crate::error::{Error, Result};
-use crate::outcome::{Outcome, Verdict};
+use crate::outcome::Outcome;
 use crate::wall;
 
 /// How often it is looked whether a value is free.
@@ -44,7 +44,7 @@ where
     O: Outcome,
 {
     async fn call(&self, value: Arc<V>, limit: Duration) -> Result<()> {
-        judge(within(limit, self(&value)).await?)
+        within(limit, self(&value)).await?.verdict().into_result()
     }
 }
 
@@ -56,7 +56,7 @@ where
 {
     async fn call(&self, value: Arc<V>, limit: Duration) -> Result<()> {
         let value = alone(value, limit).await?;
-        judge(within(limit, self(value)).await?)
+        within(limit, self(value)).await?.verdict().into_result()
     }
 }
 
@@ -67,7 +67,7 @@ where
     O: Outcome,
 {
     async fn call(&self, value: Arc<V>, _: Duration) -> Result<()> {
-        judge(self(&value))
+        self(&value).verdict().into_result()
     }
 }
 
@@ -78,14 +78,7 @@ where
     O: Outcome,
 {
     async fn call(&self, value: Arc<V>, limit: Duration) -> Result<()> {
-        judge(self(alone(value, limit).await?))
-    }
-}
-
-fn judge(outcome: impl Outcome) -> Result<()> {
-    match outcome.verdict() {
-        Verdict::Passed => Ok(()),
-        Verdict::Failed(why) => Err(Error::new(why)),
+        self(alone(value, limit).await?).verdict().into_result()
     }
 }
 

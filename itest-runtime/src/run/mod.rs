@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::diagnosis::{self, Diagnosis};
 use crate::error::{Context, Error, Result};
 use crate::inject::{Declared, HeldList, Holdings};
-use crate::outcome::Verdict;
+use crate::outcome::{Verdict, panic_text};
 use crate::service::{TestContext, Used};
 use crate::spec::FingerprintBuilder;
 use crate::supervisor;
@@ -218,7 +218,9 @@ fn diagnose(
     folder: Option<&Path>,
 ) -> Diagnosis {
     let commands = holdings.open_commands(folder);
-    let text = failure.as_deref().or_else(|| panic.and_then(panic_text));
+    let text = failure
+        .as_deref()
+        .or_else(|| panic.and_then(|panic| panic_text(&**panic)));
     let hints = text.map(|text| holdings.explain(text)).unwrap_or_default();
     let (slices, unknown) = match seen {
         Ok(slices) => (
@@ -238,11 +240,4 @@ fn diagnose(
         hints,
         kept: keep.map(|keep| (keep, commands)),
     }
-}
-
-fn panic_text(panic: &Box<dyn Any + Send>) -> Option<&str> {
-    panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
 }

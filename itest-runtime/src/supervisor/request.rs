@@ -16,7 +16,7 @@ use super::servers::Servers;
 use super::template::{self, InUse};
 use crate::error::{Error, Result};
 use crate::os::ProcessId;
-use crate::service::{Base, LeaseName, TemplateId};
+use crate::service::{Base, LeaseName, PoolSpec, TemplateId};
 use crate::spec::{Fingerprint, Request, Stage};
 use crate::wire::FromSupervisor;
 
@@ -74,11 +74,11 @@ impl One {
     async fn acquire_on(&self, server: &Arc<Server>, request: &Request) -> Result<Granted> {
         let pool = server.slices.pool(&request.slice)?;
         let Some(template) = &pool.template else {
-            return self.lease(server, request, &request.slice).await;
+            return self.lease(server, request, (&request.slice, &pool)).await;
         };
         // What is there needs nothing to be there first.
         if let Some(_stays) = template::claim(server, &template.fingerprint, self.anchor) {
-            return self.lease(server, request, &request.slice).await;
+            return self.lease(server, request, (&request.slice, &pool)).await;
         }
         let base = server.slices.base(&request.slice)?;
         if let Some(base) = base.as_ref().filter(|base| base.may_replay)
@@ -88,7 +88,7 @@ impl One {
             return Ok(granted);
         }
         let _stays = self.template(server, request, base, template).await?;
-        self.lease(server, request, &request.slice).await
+        self.lease(server, request, (&request.slice, &pool)).await
     }
 
     /// A slice of the base, to which the test has added what the template would have had; none if that failed.
@@ -101,7 +101,8 @@ impl One {
     ) -> Result<Option<Granted>> {
         let build = |blank| self.build(Stage::Base, blank);
         let _stays = template::ensure(server, &base.template, &base.spec, self.anchor, build).await?;
-        let mut granted = self.lease(server, request, &base.spec).await?;
+        let pool = server.slices.pool(&base.spec)?;
+        let mut granted = self.lease(server, request, (&base.spec, &pool)).await?;
         let began = Instant::now();
         let replayed = self.build(Stage::Replay, granted.grant.clone()).await;
         server
@@ -111,8 +112,12 @@ impl One {
         Ok(replayed.is_ok().then_some(granted))
     }
 
-    async fn lease(&self, server: &Arc<Server>, request: &Request, spec: &Value) -> Result<Granted> {
-        let pool = server.slices.pool(spec)?;
+    async fn lease(
+        &self,
+        server: &Arc<Server>,
+        request: &Request,
+        (spec, pool): (&Value, &PoolSpec),
+    ) -> Result<Granted> {
         let seat = self
             .order
             .seat(server, &self.key, &self.test, |text| self.say(text))
@@ -123,7 +128,7 @@ impl One {
             unique: format!("{}-{}", server.owner, self.number),
         };
         let (mut held, grant) = server
-            .pool(spec, &pool)
+            .pool(spec, pool)
             .lease(spec, &lease)
             .await
             .map_err(|error| death_or(server, error))?;

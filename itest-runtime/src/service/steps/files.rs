@@ -1,10 +1,14 @@
 //! Files that a template is made of, and where a test's names for them lead.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
+use super::memory::content_of;
 use crate::error::{Context, Error, Result};
 use crate::service::TestContext;
+use crate::spec::Fingerprint;
 
 /// All files of a folder with one extension.
 #[derive(Debug, Clone)]
@@ -18,6 +22,19 @@ impl Folder {
     /// Where it is.
     pub fn path(&self, test: &TestContext) -> PathBuf {
         test.package_dir.join(&self.path)
+    }
+
+    /// The fingerprint of what is in it. A process looks once: a template and its base begin with the same folder.
+    pub(super) fn content(&self, test: &TestContext) -> Result<Fingerprint> {
+        static KNOWN: Mutex<BTreeMap<(PathBuf, &str), Fingerprint>> = Mutex::new(BTreeMap::new());
+        let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (self.path(test), self.extension);
+        if let Some(known) = known().get(&key) {
+            return Ok(known.clone());
+        }
+        let content = content_of(&self.files(test)?, test.memory.as_deref())?;
+        known().insert(key, content.clone());
+        Ok(content)
     }
 
     /// Its files, in the order of their names.

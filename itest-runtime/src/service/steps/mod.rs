@@ -244,7 +244,7 @@ impl<H, E: Embedded> Steps<H, E> {
         for step in steps {
             match step {
                 Step::Folder(folder) => {
-                    let files = memory::content_of(&folder.files(test)?, test.memory.as_deref())?;
+                    let files = folder.content(test)?;
                     content.text(folder.word).json(&files);
                 }
                 Step::File(file) => {

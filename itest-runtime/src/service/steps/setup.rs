@@ -10,7 +10,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use crate::error::{Error, Result};
-use crate::outcome::{Outcome, Verdict};
+use crate::outcome::{Outcome, panicked};
 use crate::service::erased::BoxFuture;
 
 /// A function that fills a template.
@@ -37,9 +37,8 @@ impl<H> Setup<H> {
             let failed = wanted.clone();
             // The tests that wait for the template are told of a panic, too.
             let ended = AssertUnwindSafe(async move { result(made.await, &wanted, &*plainly) }).catch_unwind();
-            let ended = ended.map(move |ended| {
-                ended.unwrap_or_else(|panic| Err(Error::new(panicked(panic.as_ref())).context(failed)))
-            });
+            let ended =
+                ended.map(move |ended| ended.unwrap_or_else(|panic| Err(panicked(panic.as_ref()).context(failed))));
             Box::pin(ended) as BoxFuture<'static, Result<()>>
         };
         Self {
@@ -92,16 +91,5 @@ fn result<O: Outcome + 'static>(
     if let Some(Err(error)) = any.downcast_ref::<Result<(), Box<dyn StdError + Send + Sync>>>() {
         return Err(Error::caused(wanted, &**error));
     }
-    match outcome.verdict() {
-        Verdict::Passed => Ok(()),
-        Verdict::Failed(message) => Err(Error::new(message).context(wanted)),
-    }
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("it panicked: {}", text.unwrap_or("(with a value that is not text)"))
+    outcome.verdict().into_result().map_err(|error| error.context(wanted))
 }

@@ -7,13 +7,13 @@ use std::time::SystemTime;
 use itest_runtime::service::{Slices, Templates, random_hex};
 use itest_runtime::spec::Fingerprint;
 use itest_runtime::{Error, Result};
+use sqlx::Connection;
 use tokio::sync::OnceCell;
 
 use super::terms::{self, Terms};
 use super::{Logins, PgSlice, PgSlices, Sealed, Template};
 use crate::admin::{ident, literal};
 use crate::{Isolation, PgGrant, PgSpec};
-use sqlx::Connection;
 
 impl PgSlices {
     /// Makes a database, blank or like the base, and opens it to a builder.
@@ -27,11 +27,7 @@ impl PgSlices {
             return self.begin_upon(&base.spec, template).await;
         }
         let database = self.next_name("d");
-        let draft = |login| Template::Draft {
-            database: database.clone(),
-            login,
-        };
-        self.templates().insert(template.clone(), draft(None));
+        self.note_draft(&template, &database, None);
         if let Logins::UrlUser { user, password, .. } = &self.logins {
             self.create(&database, "template0", None).await?;
             return Ok(self.grant_of(&database, user.clone(), password.clone(), Isolation::Database));
@@ -41,20 +37,22 @@ impl PgSlices {
         self.create_role(&database, &format!("PASSWORD {}", literal(&password)))
             .await?;
         let known = terms::login_of(&self.admin, &database).await?;
-        self.templates().insert(template, draft(Some(known)));
+        self.note_draft(&template, &database, Some(known));
         self.create(&database, self.base().await?, Some(&database)).await?;
         Ok(self.grant_of(&database, database.clone(), password, Isolation::Database))
+    }
+
+    fn note_draft(&self, template: &Fingerprint, database: &str, login: Option<String>) {
+        let database = database.to_owned();
+        self.templates()
+            .insert(template.clone(), Template::Draft { database, login });
     }
 
     /// A draft that begins as a slice of its base: all that is in it is its role's already.
     async fn begin_upon(&self, base: &PgSpec, template: Fingerprint) -> Result<PgGrant> {
         let slice = self.make(base).await?;
         let database = slice.database.clone();
-        let draft = |login| Template::Draft {
-            database: database.clone(),
-            login,
-        };
-        self.templates().insert(template.clone(), draft(None));
+        self.note_draft(&template, &database, None);
         if let Some(connection) = slice.connection {
             let _ = connection.close().await;
         }
@@ -67,7 +65,7 @@ impl PgSlices {
             .run("failed to open a template to its builder", opened)
             .await?;
         let known = terms::login_of(&self.admin, &database).await?;
-        self.templates().insert(template, draft(Some(known)));
+        self.note_draft(&template, &database, Some(known));
         Ok(self.grant_of(&database, database.clone(), password, Isolation::Database))
     }
 
