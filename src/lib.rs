@@ -207,7 +207,9 @@
 //! PostgreSQL says it.
 //!
 //! A template is known by its fingerprint: of migrations and fixtures the names and contents, of a migrator the versions
-//! and checksums, of a setup function its path and the test binary. It lives as long as the server does. A setup function
+//! and checksums, of a setup function its path and the test binary. It lives as long as the server does; once those
+//! that nobody uses take more than 1 GiB, or a quarter of what is free beside them, the one that was used the longest ago goes
+//! (256 MiB where nobody knows how much is free: in containers, and on somebody else's server). A setup function
 //! that depends on anything else (a clock, a variable of the environment, another file) is not noticed to have changed.
 //!
 //! What a template is made of has two parts. The migrations before the first fixture file or function are its *base*, which is

@@ -1,5 +1,9 @@
 //! A database that was used and recycled is the template's exact content again, whatever was done to it.
 
+#[path = "recycling/content.rs"]
+mod content;
+#[path = "recycling/layers.rs"]
+mod layers;
 #[path = "recycling/program.rs"]
 mod program;
 #[path = "recycling/workbench.rs"]
@@ -8,12 +12,14 @@ mod workbench;
 use anyhow::Context as _;
 use std::cell::RefCell;
 
+use content::pg_dump;
 use itest::service::Postgres;
 use itest::{Url, integration};
-use program::{Program, by_one, programs};
+use layers::LayerBench;
+use program::{Layers, Program, by_one, layers, programs};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use tokio::runtime::Runtime;
-use workbench::{Workbench, pg_dump};
+use workbench::Workbench;
 
 /// A number that `cargo xtask prove` sets.
 fn number(name: &str, otherwise: u32) -> u32 {
@@ -54,6 +60,32 @@ fn random_programs_leave_nothing(url: Url<Postgres>) -> anyhow::Result<()> {
     ended.map_err(|failure| anyhow::anyhow!("{failure}"))?;
     assert!(bench.recycled > bench.rebuilt, "little is recycled, and little proved");
     Ok(())
+}
+
+/// Fixture files come to the same whether they are run for each test, in a template upon the base's or in one from nothing.
+#[integration(postgres(dedicated, settings("max_prepared_transactions = 8")), timeout = "6h")]
+#[needs::pg_dump]
+fn random_layers_come_to_the_same_in_each_way(url: Url<Postgres>) -> anyhow::Result<()> {
+    let pg_dump = pg_dump().context("no pg_dump was found")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut bench = runtime.block_on(LayerBench::new(url.as_str(), pg_dump))?;
+    let config = Config {
+        cases: number("RECYCLING_LAYERS", 20),
+        failure_persistence: None,
+        max_shrink_iters: number("RECYCLING_SHRINK", 400),
+        ..Config::default()
+    };
+    let cell = RefCell::new(&mut bench);
+    let ended = TestRunner::new(config).run(&layers(), |layers: Layers| {
+        runtime
+            .block_on(cell.borrow_mut().check(&layers))
+            .map_err(|error| TestCaseError::fail(format!("{error:#}")))
+    });
+    eprintln!(
+        "{} lists of fixture files ran, {} failed in each way; {} databases were recycled, {} made again",
+        bench.ran, bench.failed, bench.recycled, bench.rebuilt
+    );
+    ended.map_err(|failure| anyhow::anyhow!("{failure}"))
 }
 
 /// Programs that once left something, and those whose database must be recycled rather than made again.

@@ -272,6 +272,27 @@ const BEYOND_ROWS: Statements = &[
     ),
 ];
 
+/// What a fixture file leaves to its session, and nothing of which the next file finds.
+const SESSION: Statements = &[(
+    12,
+    &[
+        "SET search_path = pg_catalog",
+        "SET search_path = ''",
+        "SET LOCAL work_mem = '{a}MB'",
+        "SELECT set_config('itest.own', '{a}', false)",
+        "SELECT setseed(0.{a})",
+        "INSERT INTO plain (note) SELECT 'found ' || coalesce(current_setting('itest.own', true), 'nothing')",
+        "INSERT INTO plain (note) SELECT count(*) || ' temporary' FROM pg_class WHERE relnamespace = pg_my_temp_schema()",
+        "INSERT INTO plain (note) SELECT 'in ' || current_schema()",
+        "INSERT INTO plain (note) SELECT currval('plain_id_seq')::text",
+        "INSERT INTO plain (note) SELECT 'used ' || nextval('used')",
+        "INSERT INTO plain (note) SELECT 'of all ' || count(*) FROM plain",
+        "INSERT INTO plain (note) SELECT 'by ' || pg_has_role('pg_database_owner', 'usage')",
+        "PREPARE it AS SELECT 1",
+        "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
+    ],
+)];
+
 /// How many clients there are.
 const CLIENTS: usize = 3;
 
@@ -301,17 +322,27 @@ pub(crate) fn programs() -> impl Strategy<Value = Program> {
     prop_oneof![2 => of(&[ROWS], 0), 1 => of(&[ROWS, BEYOND_ROWS], 1)]
 }
 
-fn step(statements: &[Statements], reset: u32) -> impl Strategy<Value = Step> + use<> {
+/// Fixture files, one after the other: what each of them says.
+pub(crate) type Layers = Vec<String>;
+
+pub(crate) fn layers() -> impl Strategy<Value = Layers> {
+    let file = proptest::collection::vec(statement(&[ROWS, BEYOND_ROWS, SESSION]), 1..5);
+    proptest::collection::vec(file.prop_map(|statements| statements.join(";\n")), 1..4)
+}
+
+fn statement(statements: &[Statements]) -> impl Strategy<Value = String> + use<> {
     let groups = statements
         .iter()
         .flat_map(|groups| groups.iter())
         .map(|(weight, statements)| (*weight, proptest::sample::select(*statements).boxed()))
         .collect();
     let statement = proptest::strategy::Union::new_weighted(groups);
-    let run = (0..CLIENTS, statement, 1_u32..40, 1_u32..40).prop_map(|(client, sql, a, b)| Step::Run {
-        client,
-        sql: sql.replace("{a}", &a.to_string()).replace("{b}", &b.to_string()),
-    });
+    (statement, 1_u32..40, 1_u32..40)
+        .prop_map(|(sql, a, b)| sql.replace("{a}", &a.to_string()).replace("{b}", &b.to_string()))
+}
+
+fn step(statements: &[Statements], reset: u32) -> impl Strategy<Value = Step> + use<> {
+    let run = (0..CLIENTS, statement(statements)).prop_map(|(client, sql)| Step::Run { client, sql });
     prop_oneof![
         60 => run,
         3 => (0..CLIENTS, 1_u32..40).prop_map(|(client, rows)| Step::Copy { client, rows }),

@@ -1,4 +1,5 @@
-//! `cargo xtask prove`: many random programs for recycling, and a check that these would notice its mistakes.
+//! `cargo xtask prove`: many random programs for recycling and for fixture files, and a check that these would notice recycling's
+//! mistakes.
 
 mod mutants;
 
@@ -14,12 +15,13 @@ use crate::need::{self, Need};
 use mutants::{MUTANTS, Mutant};
 
 pub(crate) const USAGE: &str = "\
-Runs random programs on recycled databases, and compares what is left with the template.
+Runs random programs on recycled databases, and compares what is left with the template; and random fixture files in each
+of the ways in which a test may come to them, and compares what is there.
 
 usage:
   cargo xtask prove [--programs N | --mutants]
 
-  --programs N   run N programs (10000)
+  --programs N   run N programs, and N/20 lists of fixture files (10000)
   --mutants      break each detection, one after the other, and see that the programs fail: takes some minutes";
 
 const PROGRAMS: u32 = 10_000;
@@ -63,10 +65,15 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     }
 }
 
-/// The test that runs them.
+/// A list of fixture files takes about as long as so many programs: it is run in three ways, two of which build a template.
+const PROGRAMS_FOR_LAYERS: u32 = 20;
+
+/// The tests that run them.
 fn programs(count: u32) -> Line {
-    Line::cargo(["test", "--test", "recycling", "random_programs", "--", "--nocapture"])
+    let layers = (count / PROGRAMS_FOR_LAYERS).max(1);
+    Line::cargo(["test", "--test", "recycling", "random_", "--", "--nocapture"])
         .env("RECYCLING_PROGRAMS", &count.to_string())
+        .env("RECYCLING_LAYERS", &layers.to_string())
 }
 
 /// Each in a copy of the sources, so that nothing of it stays here.
@@ -87,6 +94,7 @@ fn check_mutants() -> Result<()> {
         // All of its tests: those with names were found by programs.
         let line = Line::cargo(["test", "--quiet", "--test", "recycling"])
             .env("RECYCLING_PROGRAMS", &PROGRAMS_FOR_A_MUTANT.to_string())
+            .env("RECYCLING_LAYERS", "5")
             .env("RECYCLING_SHRINK", "0");
         let (passed, _) = in_copy(&copy, &line)?;
         let seconds = began.elapsed().as_secs();

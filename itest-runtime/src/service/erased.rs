@@ -31,6 +31,7 @@ pub(crate) trait ErasedSlices: Send + Sync {
     fn seal_template<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, Result<()>>;
     fn abandon_template<'a>(&'a self, spec: &'a Value) -> BoxFuture<'a, ()>;
     fn drop_template<'a>(&'a self, template: &'a Fingerprint) -> BoxFuture<'a, ()>;
+    fn template_bytes<'a>(&'a self, template: &'a Fingerprint) -> BoxFuture<'a, Option<u64>>;
     fn kept_templates(&self) -> Vec<KeptTemplate>;
     fn leave_templates(&self) -> BoxFuture<'_, bool>;
     fn owns_line(&self, grant: &Value, line: &str) -> bool;
@@ -119,6 +120,13 @@ impl<S: Service> ErasedSlices for Typed<S> {
         match self.0.offers().of_templates() {
             Some(templates) => templates.drop(template),
             None => Box::pin(async {}),
+        }
+    }
+
+    fn template_bytes<'a>(&'a self, template: &'a Fingerprint) -> BoxFuture<'a, Option<u64>> {
+        match self.0.offers().of_templates() {
+            Some(templates) => templates.bytes(template),
+            None => Box::pin(async { None }),
         }
     }
 

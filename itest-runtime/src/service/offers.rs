@@ -43,6 +43,13 @@ pub trait Templates<S: Service>: Send + Sync {
 
     /// Removes a finished template that no slice is made of any more.
     fn drop_template(&self, template: &Fingerprint) -> impl Future<Output = ()> + Send;
+
+    /// How many bytes a finished template takes on the server: how many templates stay that nobody uses is a matter of room. By
+    /// default nobody knows, and it counts as 8 MiB.
+    fn template_bytes(&self, template: &Fingerprint) -> impl Future<Output = Option<u64>> + Send {
+        let _ = template;
+        async { None }
+    }
 }
 
 /// What a template is made upon.
@@ -203,6 +210,7 @@ pub(super) trait AnyTemplates<S: Service>: Send + Sync {
     fn seal<'a>(&'a self, spec: &'a S::SliceSpec) -> BoxFuture<'a, Result<()>>;
     fn abandon<'a>(&'a self, spec: &'a S::SliceSpec) -> BoxFuture<'a, ()>;
     fn drop<'a>(&'a self, template: &'a Fingerprint) -> BoxFuture<'a, ()>;
+    fn bytes<'a>(&'a self, template: &'a Fingerprint) -> BoxFuture<'a, Option<u64>>;
 }
 
 impl<S: Service, T: Templates<S>> AnyTemplates<S> for T {
@@ -231,6 +239,10 @@ impl<S: Service, T: Templates<S>> AnyTemplates<S> for T {
 
     fn drop<'a>(&'a self, template: &'a Fingerprint) -> BoxFuture<'a, ()> {
         Box::pin(self.drop_template(template))
+    }
+
+    fn bytes<'a>(&'a self, template: &'a Fingerprint) -> BoxFuture<'a, Option<u64>> {
+        Box::pin(self.template_bytes(template))
     }
 }
 

@@ -11,24 +11,38 @@ use crate::spec::Fingerprint;
 
 /// Idle slices of one server, of all pools together. A blank PostgreSQL database takes 7 MB.
 const MOST_SLICES: usize = 32;
-/// Templates that nobody uses at the moment.
-const MOST_TEMPLATES: usize = 32;
+/// What templates may take that nobody uses at the moment, where there is room: 150 small databases.
+const MOST_BYTES: u64 = 1 << 30;
+/// The same where nobody knows how much room there is: in containers, and on somebody else's server.
+const MOST_BYTES_UNSEEN: u64 = 256 << 20;
+/// What a template takes whose service doesn't tell.
+const USUAL_BYTES: u64 = 8 << 20;
 /// If less is free where the server keeps its data, nothing idle stays.
 const LEAST_BYTES: u64 = 128 << 20;
 
+fn is_scarce(free: u64) -> bool {
+    free < LEAST_BYTES
+}
+
+/// What templates that nobody uses may take: no more than a quarter of what is free beside them.
+fn most_bytes(free: Option<u64>) -> u64 {
+    match free {
+        Some(free) if is_scarce(free) => 0,
+        Some(free) => MOST_BYTES.min(free / 4),
+        None => MOST_BYTES_UNSEEN,
+    }
+}
+
 impl Server {
     pub(super) fn is_scarce(&self) -> bool {
-        self.instance.free_bytes().is_some_and(|free| free < LEAST_BYTES)
+        self.instance.free_bytes().is_some_and(is_scarce)
     }
 
     /// Removes what is idle and too much.
     pub(super) async fn make_room(self: &Arc<Self>) {
-        let is_scarce = self.is_scarce();
-        let (slices, templates) = if is_scarce {
-            (0, 0)
-        } else {
-            (MOST_SLICES, MOST_TEMPLATES)
-        };
+        let free = self.instance.free_bytes();
+        let is_scarce = free.is_some_and(is_scarce);
+        let slices = if is_scarce { 0 } else { MOST_SLICES };
         while let Some((pool, idle)) = self.most_idle_pool(slices) {
             tracing::debug!(idle, is_scarce, "idle slices are removed");
             for _ in 0..idle {
@@ -37,10 +51,12 @@ impl Server {
                 }
             }
         }
-        while let Some(template) = self
-            .templates
-            .claim_idle(templates, |template| self.is_unused(template))
-        {
+        for template in self.templates.of_unknown_size() {
+            let bytes = self.slices.template_bytes(&template).await;
+            self.templates.note_size(&template, bytes.unwrap_or(USUAL_BYTES));
+        }
+        let bytes = most_bytes(free);
+        while let Some(template) = self.templates.claim_idle(bytes, |template| self.is_unused(template)) {
             tracing::debug!(template = %template.fingerprint(), is_scarce, "an idle template is removed");
             self.drop_template(template).await;
         }
@@ -85,5 +101,24 @@ impl Server {
         let pools = self.pools();
         let of_template = pools.values().filter(|pool| pool.template() == Some(template));
         of_template.cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_take_a_part_of_what_is_free() {
+        let gib = 1 << 30;
+        for (free, most) in [
+            (None, gib / 4),
+            (Some(100 * gib), gib),
+            (Some(gib), gib / 4),
+            (Some(LEAST_BYTES), LEAST_BYTES / 4),
+            (Some(LEAST_BYTES - 1), 0),
+        ] {
+            assert_eq!(most_bytes(free), most, "{free:?}");
+        }
     }
 }

@@ -54,6 +54,19 @@ impl Templates<Postgres> for PgSlices {
     async fn drop_template(&self, template: &Fingerprint) {
         self.drop_sealed(template).await;
     }
+
+    async fn template_bytes(&self, template: &Fingerprint) -> Option<u64> {
+        let database = self.sealed(template).ok()?.database.clone();
+        let size = sqlx::query_scalar("SELECT pg_database_size($1)").bind(&database);
+        let size: sqlx::Result<i64> = size.fetch_one(self.admin.pool()).await;
+        match size {
+            Ok(bytes) => bytes.try_into().ok(),
+            Err(error) => {
+                tracing::debug!(%error, database, "the server doesn't tell how large a template is");
+                None
+            }
+        }
+    }
 }
 
 impl KeptTemplates for PgSlices {

@@ -1,15 +1,12 @@
-//! Templates: each is built once, by the first test that needs it, while the others wait.
+//! Which templates there are, who may use or build each, and which goes first.
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use tokio::sync::watch;
 
-use super::server::Server;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::os::ProcessId;
 use crate::service::TemplateId;
 use crate::spec::Fingerprint;
@@ -19,13 +16,13 @@ use crate::spec::Fingerprint;
 const WORTH: Duration = Duration::from_millis(300);
 
 #[derive(Default)]
-pub(super) struct Templates {
+pub(in crate::supervisor) struct Templates {
     states: Mutex<HashMap<Fingerprint, State>>,
     /// How much time tests have spent on what a template would have had.
     replayed: Mutex<HashMap<Fingerprint, Duration>>,
 }
 
-enum State {
+pub(super) enum State {
     /// Someone builds it. The channel closes when that is over, however it ends.
     Building(watch::Receiver<()>),
     Ready {
@@ -35,35 +32,37 @@ enum State {
         source: Option<Fingerprint>,
         /// The run that used it last, if any of this supervisor's did.
         run: Option<ProcessId>,
+        /// What it takes on the server, once that is known.
+        bytes: Option<u64>,
     },
     /// The tests of one run are told the same failure; the next run tries again.
     Failed(Error, ProcessId),
 }
 
 impl Templates {
-    fn states(&self) -> MutexGuard<'_, HashMap<Fingerprint, State>> {
+    pub(super) fn states(&self) -> MutexGuard<'_, HashMap<Fingerprint, State>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a test had better make the template's content for itself.
-    pub(super) fn is_cheaper_to_replay(&self, template: &Fingerprint) -> bool {
+    pub(in crate::supervisor) fn is_cheaper_to_replay(&self, template: &Fingerprint) -> bool {
         let replayed = self.replayed.lock().unwrap_or_else(PoisonError::into_inner);
         replayed.get(template).is_none_or(|spent| *spent < WORTH)
     }
 
     /// Notes how long that took a test; none if it failed, which a template tells better.
-    pub(super) fn note_replay(&self, template: &Fingerprint, took: Option<Duration>) {
+    pub(in crate::supervisor) fn note_replay(&self, template: &Fingerprint, took: Option<Duration>) {
         let mut replayed = self.replayed.lock().unwrap_or_else(PoisonError::into_inner);
         let spent = replayed.entry(template.clone()).or_default();
         *spent = took.map_or(Duration::MAX, |took| spent.saturating_add(took));
     }
 
-    pub(super) fn is_being_built(&self, template: &Fingerprint) -> bool {
+    pub(in crate::supervisor) fn is_being_built(&self, template: &Fingerprint) -> bool {
         matches!(self.states().get(template), Some(State::Building(_)))
     }
 
     /// Notes that somebody uses the template, if it is ready.
-    fn claim_ready(&self, template: &Fingerprint, anchor: ProcessId) -> bool {
+    pub(super) fn claim_ready(&self, template: &Fingerprint, anchor: ProcessId) -> bool {
         let mut states = self.states();
         let Some(State::Ready {
             users, last_used, run, ..
@@ -75,7 +74,7 @@ impl Templates {
         true
     }
 
-    fn claim(&self, template: &Fingerprint, anchor: ProcessId) -> Claim {
+    pub(super) fn claim(&self, template: &Fingerprint, anchor: ProcessId) -> Claim {
         let mut states = self.states();
         match states.get_mut(template) {
             Some(State::Ready {
@@ -93,24 +92,48 @@ impl Templates {
             }
         }
     }
-    /// Takes the template that was used the longest ago away from whoever would ask for it now, if there are more than `most`;
-    /// of those that `is_unused`.
-    pub(super) fn claim_idle(&self, most: usize, is_unused: impl Fn(&Fingerprint) -> bool) -> Option<Leaving<'_>> {
+
+    /// The templates whose size is still to be asked for.
+    pub(in crate::supervisor) fn of_unknown_size(&self) -> Vec<Fingerprint> {
+        let states = self.states();
+        let unknown = states
+            .iter()
+            .filter(|(_, state)| matches!(state, State::Ready { bytes: None, .. }));
+        unknown.map(|(template, _)| template.clone()).collect()
+    }
+
+    pub(in crate::supervisor) fn note_size(&self, template: &Fingerprint, size: u64) {
+        if let Some(State::Ready { bytes, .. }) = self.states().get_mut(template) {
+            *bytes = Some(size);
+        }
+    }
+
+    /// Takes the template that was used the longest ago away from whoever would ask for it now, if those that nobody uses take
+    /// more than `most` bytes; of those that `is_unused`.
+    pub(in crate::supervisor) fn claim_idle(
+        &self,
+        most: u64,
+        is_unused: impl Fn(&Fingerprint) -> bool,
+    ) -> Option<Leaving<'_>> {
         let states = self.states();
         let ready = states.iter().filter_map(|(template, state)| match state {
             State::Ready {
-                users: 0, last_used, ..
-            } => Some((*last_used, template)),
+                users: 0,
+                last_used,
+                bytes,
+                ..
+            } => Some((*last_used, template, bytes.unwrap_or(0))),
             State::Ready { .. } | State::Building(_) | State::Failed(..) => None,
         });
         let mut ready: Vec<_> = ready.collect();
-        if ready.len() <= most {
+        let taken: u64 = ready.iter().map(|(.., bytes)| bytes).sum();
+        if taken <= most {
             return None;
         }
         ready.sort_unstable();
         let template = ready
             .into_iter()
-            .map(|(_, template)| template)
+            .map(|(_, template, _)| template)
             .find(|template| is_unused(template))?
             .clone();
         Some(self.leave(states, template))
@@ -118,7 +141,7 @@ impl Templates {
 
     /// Takes a template away that says what `source` said in earlier runs, where `template` says it now; of those that
     /// `is_unused`.
-    pub(super) fn claim_outdated(
+    pub(in crate::supervisor) fn claim_outdated(
         &self,
         template: &Fingerprint,
         source: &Fingerprint,
@@ -153,26 +176,27 @@ impl Templates {
     }
 
     /// Takes note of a template that was there when the server started.
-    pub(super) fn adopt(&self, kept: TemplateId) {
+    pub(in crate::supervisor) fn adopt(&self, kept: TemplateId) {
         let state = State::Ready {
             users: 0,
             last_used: Instant::now(),
             source: kept.source,
             run: None,
+            bytes: None,
         };
         self.states().insert(kept.fingerprint, state);
     }
 }
 
 /// A template that is being removed: whoever wants it waits until it is gone, and builds it again.
-pub(super) struct Leaving<'a> {
+pub(in crate::supervisor) struct Leaving<'a> {
     templates: &'a Templates,
     template: Fingerprint,
     _gone: watch::Sender<()>,
 }
 
 impl Leaving<'_> {
-    pub(super) fn fingerprint(&self) -> &Fingerprint {
+    pub(in crate::supervisor) fn fingerprint(&self) -> &Fingerprint {
         &self.template
     }
 }
@@ -183,128 +207,63 @@ impl Drop for Leaving<'_> {
     }
 }
 
-/// A template that stays as long as this lives.
-pub(super) struct InUse {
-    server: Arc<Server>,
-    template: Fingerprint,
-}
-
-impl Drop for InUse {
-    fn drop(&mut self) {
-        if let Some(State::Ready { users, .. }) = self.server.templates.states().get_mut(&self.template) {
-            *users -= 1;
-        }
-    }
-}
-
-enum Claim {
+pub(super) enum Claim {
     Ready,
     Failed(Error),
     Wait(watch::Receiver<()>),
     Build(watch::Sender<()>),
 }
 
-/// A template that is ready stays as long as the answer lives.
-pub(super) fn claim(server: &Arc<Server>, template: &Fingerprint, anchor: ProcessId) -> Option<InUse> {
-    let is_ready = server.templates.claim_ready(template, anchor);
-    is_ready.then(|| InUse {
-        server: server.clone(),
-        template: template.clone(),
-    })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::FingerprintBuilder;
 
-/// Returns when the template of `pool` is ready; it stays as long as the answer lives. `build` has the caller's test build it
-/// in a blank slice; if that test dies meanwhile, this future is dropped, and the next who waits builds it.
-pub(super) async fn ensure<F>(
-    server: &Arc<Server>,
-    TemplateId {
-        fingerprint: template,
-        source,
-    }: &TemplateId,
-    spec: &Value,
-    anchor: ProcessId,
-    build: impl FnOnce(Value) -> F,
-) -> Result<InUse>
-where
-    F: Future<Output = Result<()>>,
-{
-    let in_use = || InUse {
-        server: server.clone(),
-        template: template.clone(),
-    };
-    let building = loop {
-        match server.templates.claim(template, anchor) {
-            Claim::Ready => return Ok(in_use()),
-            Claim::Failed(error) => return Err(error),
-            // An error only says that the builder is done.
-            Claim::Wait(mut over) => drop(over.changed().await),
-            Claim::Build(building) => break building,
-        }
-    };
-    let mut site = Site {
-        server: server.clone(),
-        template: template.clone(),
-        spec: spec.clone(),
-        building: Some(building),
-    };
-    let outcome = async {
-        let log_offset = server.instance.log_length();
-        let blank = server.slices.begin_template(spec).await?;
-        if let Err(error) = build(blank.clone()).await {
-            // It names the statement, which a library's error doesn't.
-            server.catch_up_with_log().await;
-            return Err(error.log("the server's log says of it", server.log_about(&blank, log_offset)));
-        }
-        server.slices.seal_template(spec).await
+    fn named(name: &str) -> Fingerprint {
+        FingerprintBuilder::new("test").text(name).finish()
     }
-    .await;
-    match outcome {
-        Ok(()) => {
-            site.close(State::Ready {
-                users: 1,
-                last_used: Instant::now(),
-                source: source.clone(),
-                run: Some(anchor),
-            });
-            if let Some(source) = source.clone() {
-                let (outdated_on, template) = (server.clone(), template.clone());
-                server.spawn(async move { outdated_on.drop_outdated(&template, &source, anchor).await });
-            }
-            Ok(in_use())
-        }
-        Err(error) => {
-            server.slices.abandon_template(spec).await;
-            site.close(State::Failed(error.clone(), anchor));
-            Err(error)
-        }
+
+    fn ready(templates: &Templates, name: &str, age: u64, users: usize) {
+        let state = State::Ready {
+            users,
+            last_used: Instant::now().checked_sub(Duration::from_secs(age)).unwrap(),
+            source: None,
+            run: None,
+            bytes: None,
+        };
+        templates.states().insert(named(name), state);
     }
-}
 
-/// A template under construction.
-struct Site {
-    server: Arc<Server>,
-    template: Fingerprint,
-    spec: Value,
-    building: Option<watch::Sender<()>>,
-}
-
-impl Site {
-    fn close(&mut self, state: State) {
-        self.server.templates.states().insert(self.template.clone(), state);
-        self.building = None;
-    }
-}
-
-impl Drop for Site {
-    /// The builder died: what it left is removed before another begins.
-    fn drop(&mut self) {
-        let Some(building) = self.building.take() else { return };
-        let (server, template, spec) = (self.server.clone(), self.template.clone(), self.spec.clone());
-        tokio::spawn(async move {
-            tracing::warn!(%template, "the test that built a template is gone");
-            server.slices.abandon_template(&spec).await;
-            server.templates.states().remove(&template);
-            drop(building);
-        });
+    #[test]
+    fn those_used_the_longest_ago_go_until_the_rest_has_room() {
+        let templates = Templates::default();
+        for (name, age, users) in [
+            ("old", 90, 0),
+            ("needed", 80, 0),
+            ("middle", 70, 0),
+            ("in use", 60, 1),
+            ("new", 50, 0),
+        ] {
+            ready(&templates, name, age, users);
+        }
+        assert_eq!(templates.of_unknown_size().len(), 5);
+        for name in ["old", "needed", "middle", "in use", "new"] {
+            templates.note_size(&named(name), 10);
+        }
+        assert!(templates.of_unknown_size().is_empty());
+        let next = |most| {
+            let going = templates.claim_idle(most, |template| *template != named("needed"));
+            going.map(|going| going.fingerprint().clone())
+        };
+        assert_eq!(next(40), None, "what is in use doesn't count");
+        assert_eq!(next(39), Some(named("old")));
+        assert_eq!(next(39), None, "there is room for three");
+        assert_eq!(
+            next(20),
+            Some(named("middle")),
+            "something is made of the one that is older"
+        );
+        assert_eq!(next(0), Some(named("new")));
+        assert_eq!(next(0), None, "only what is needed is left");
     }
 }
