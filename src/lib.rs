@@ -101,6 +101,10 @@
 //! | `redis::aio::MultiplexedConnection` | `redis` | a connection |
 //! | `redis::aio::ConnectionManager` | `redis` | a connection that is made again when it breaks |
 //! | [`Url<service::Redis>`](Url) | `redis` | `redis://user:password@host:port/database` |
+//! | `async_nats::Client` | `nats` | a connection; each parameter has its own |
+//! | `async_nats::jetstream::Context` | `nats` | JetStream, on a connection of its own |
+//! | `nats::Credentials`, `nats::Operator` | `nats` | files for other processes: the user's token and key; what whoever runs a `dedicated` server has |
+//! | `Url<service::Nats>` | `nats` | `nats://host:port`, to which credentials belong |
 //! | [`ContainerHandle`] | `container` | where a container is, and what it can be made to do |
 //! | [`ComposeHandle`] | `compose` | the containers of a compose file, by service |
 //!
@@ -647,6 +651,11 @@ pub mod service {
         container::{self, Container, container},
     };
 
+    #[cfg(feature = "testing")]
+    pub use itest_testing as testing;
+
+    #[cfg(feature = "nats")]
+    pub use itest_nats::{self as nats, Nats, nats};
     #[cfg(feature = "postgres")]
     pub use itest_postgres::{self as postgres, Postgres, postgres};
     #[cfg(feature = "redis")]
@@ -661,6 +670,8 @@ pub mod __private {
     /// The drivers of all services in [`crate::service`]: what every supervisor of this build can run.
     pub fn linked() -> Vec<Driver> {
         let services = [
+            #[cfg(feature = "nats")]
+            Driver::of(itest_nats::nats),
             #[cfg(feature = "postgres")]
             Driver::of(itest_postgres::postgres),
             #[cfg(feature = "redis")]
@@ -676,6 +687,8 @@ pub mod __private {
         #[cfg(feature = "docker")]
         pub use itest_runtime::{compose::compose, container::container};
 
+        #[cfg(feature = "nats")]
+        pub use itest_nats::nats;
         #[cfg(feature = "postgres")]
         pub use itest_postgres::postgres;
         #[cfg(feature = "redis")]
@@ -685,6 +698,8 @@ pub mod __private {
         pub type compose = itest_runtime::compose::Compose;
         #[cfg(feature = "docker")]
         pub type container = itest_runtime::container::Container;
+        #[cfg(feature = "nats")]
+        pub type nats = itest_nats::Nats;
         #[cfg(feature = "postgres")]
         pub type postgres = itest_postgres::Postgres;
         #[cfg(feature = "redis")]

@@ -124,6 +124,11 @@ impl Home {
         self.dir().join("begun")
     }
 
+    /// Files for tests.
+    pub(crate) fn files(&self) -> PathBuf {
+        self.dir().join("files")
+    }
+
     pub(crate) fn state(&self) -> PathBuf {
         self.dir().join("state.json")
     }

@@ -61,7 +61,7 @@ impl Sshd {
             .spawn()
             .expect("sshd starts");
         super::wait_for("sshd listens", || async {
-            Ok(TcpStream::connect(("127.0.0.1", port)).await?)
+            anyhow::Ok(TcpStream::connect(("127.0.0.1", port)).await?)
         })
         .await;
         Self { folder, server }

@@ -45,6 +45,8 @@ fn steps(containers: &Containers) -> Result<Vec<Step>> {
     for (package, manifest) in [
         ("itest", "Cargo.toml"),
         ("itest-runtime", "itest-runtime/Cargo.toml"),
+        ("itest-testing", "itest-testing/Cargo.toml"),
+        ("itest-nats", "services/nats/Cargo.toml"),
         ("itest-postgres", "services/postgres/Cargo.toml"),
         ("itest-redis", "services/redis/Cargo.toml"),
     ] {

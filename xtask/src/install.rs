@@ -9,7 +9,7 @@ use crate::need::Need;
 /// Debian's packages create and start a cluster `main` for the first server of each major version. On a developer's
 /// machine nobody asked for one. This file, which `createcluster.conf` includes, turns that off; it has a name of our
 /// own and stays just for the installation, so that no setting of the user's is changed, neither now nor later.
-/// (Redis and memcached may start a service on their usual port: tests use ports of their own, so leave it be.)
+/// (Redis, NATS and memcached may start a service on their usual port: tests use ports of their own, so leave it be.)
 const NO_CLUSTER: &str = "/etc/postgresql-common/createcluster.d/itest-xtask.conf";
 const NO_CLUSTER_FOLDER: &str = "/etc/postgresql-common/createcluster.d";
 const NO_CLUSTER_TEXT: &str = "\
@@ -99,6 +99,7 @@ fn packages(family: Family, need: Need) -> &'static [&'static str] {
         (Need::Redis, Family::Debian) => &["redis-server"],
         (Need::Redis, _) => &["redis"],
         (Need::Memcached, _) => &["memcached"],
+        (Need::Nats, _) => &["nats-server"],
         (Need::Compose, _) => &["docker-compose"],
         (Need::Sshd, Family::Debian | Family::Fedora) => &["openssh-server"],
         (Need::Sshd, _) => &["openssh"],
@@ -214,7 +215,10 @@ mod tests {
     #[test]
     fn brew_installs_the_servers_but_no_compiler() {
         let plan = planned(Family::MacOs, Means::Brew, ALL);
-        assert_eq!(lines(&plan.install), ["brew install postgresql@17 redis memcached"]);
+        assert_eq!(
+            lines(&plan.install),
+            ["brew install postgresql@17 redis nats-server memcached"]
+        );
         assert_eq!(plan.by_hand, ["xcode-select --install"]);
     }
 

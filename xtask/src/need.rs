@@ -12,6 +12,7 @@ pub(crate) enum Need {
     CCompiler,
     Postgres,
     Redis,
+    Nats,
     /// The server of the tests that define a service of their own.
     Memcached,
     Nextest,
@@ -44,6 +45,7 @@ impl Need {
         Self::CCompiler,
         Self::Postgres,
         Self::Redis,
+        Self::Nats,
         Self::Memcached,
         Self::Nextest,
     ];
@@ -59,6 +61,7 @@ impl Need {
             Self::CCompiler => "C compiler",
             Self::Postgres => "postgres",
             Self::Redis => "redis",
+            Self::Nats => "nats-server",
             Self::Memcached => "memcached",
             Self::Nextest => "cargo-nextest",
             Self::Mmdebstrap => "mmdebstrap",
@@ -79,6 +82,10 @@ impl Need {
         match self {
             Self::CCompiler => plain(&["cc", "gcc", "clang"]),
             Self::Redis => plain(&["redis-server"]),
+            Self::Nats => Program {
+                folders: &["/usr/sbin"],
+                ..plain(&["nats-server"])
+            },
             Self::Memcached => plain(&["memcached"]),
             Self::Nextest => plain(&["cargo-nextest"]),
             Self::Mmdebstrap => plain(&["mmdebstrap"]),
@@ -118,6 +125,7 @@ impl Need {
         match self {
             Self::Postgres => Some("ITEST_POSTGRES"),
             Self::Redis => Some("ITEST_REDIS"),
+            Self::Nats => Some("ITEST_NATS"),
             Self::Memcached => Some("ITEST_MEMCACHED"),
             Self::CCompiler | Self::Nextest | Self::Mmdebstrap | Self::Compose | Self::Sshd => None,
         }

@@ -11,12 +11,14 @@ use anyhow::{Context, Result, bail};
 use crate::line::{self, Line};
 
 /// The crates that users and authors of services depend on.
-const CRATES: [&str; 5] = [
+const CRATES: [&str; 7] = [
     "itest",
     "itest_macros",
+    "itest_nats",
     "itest_postgres",
     "itest_redis",
     "itest_runtime",
+    "itest_testing",
 ];
 /// The committed list.
 const LIST: &str = "docs/public-items.txt";

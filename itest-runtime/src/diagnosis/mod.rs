@@ -42,6 +42,7 @@ pub(crate) fn render(name: &str, attempt: &str, diagnosis: &Diagnosis) -> String
             &format!("what {label} was still doing for this test"),
             &slice.busy_with,
         );
+        list(&mut text, &format!("what {label} holds for this test"), &slice.holds);
         list(&mut text, &format!("what {label} logged for this test"), &slice.log);
     }
     if let Some(error) = &diagnosis.unknown {
@@ -92,6 +93,7 @@ mod tests {
                 SliceDiagnosis {
                     log: vec!["ERROR: no".into()],
                     busy_with: vec!["`SELECT 1`".into()],
+                    holds: vec!["the queue `a`: 2 messages".into()],
                     death: None,
                 },
             )],
@@ -101,7 +103,7 @@ mod tests {
         };
         assert_eq!(
             render("a::test", "", &diagnosis),
-            "---- itest: a::test failed\n  it broke\n  its fixtures:\n    api: made in 3ms\n  what db was still doing for this test:\n    `SELECT 1`\n  what db logged for this test:\n    ERROR: no\n  hint: do this\n"
+            "---- itest: a::test failed\n  it broke\n  its fixtures:\n    api: made in 3ms\n  what db was still doing for this test:\n    `SELECT 1`\n  what db holds for this test:\n    the queue `a`: 2 messages\n  what db logged for this test:\n    ERROR: no\n  hint: do this\n"
         );
     }
 }

@@ -9,7 +9,10 @@ use crate::spec::Version;
 /// When a setting that a test asks for is one of the runtime's `own`: the server would never be found, or anybody could enter.
 pub fn check_settings(service: &str, settings: &[String], own: &[&str]) -> Result<()> {
     let name_of = |setting: &str| {
-        let name = setting.trim().split(|c: char| c == '=' || c.is_whitespace()).next();
+        let name = setting
+            .trim()
+            .split(|c: char| "=:{".contains(c) || c.is_whitespace())
+            .next();
         name.unwrap_or_default().to_ascii_lowercase()
     };
     let Some(setting) = settings.iter().find(|setting| own.contains(&name_of(setting).as_str())) else {

@@ -36,6 +36,7 @@ pub(crate) trait ErasedSlices: Send + Sync {
     fn leave_templates(&self) -> BoxFuture<'_, bool>;
     fn owns_line(&self, grant: &Value, line: &str) -> bool;
     fn busy_with<'a>(&'a self, grant: &'a Value) -> BoxFuture<'a, Vec<String>>;
+    fn holds<'a>(&'a self, grant: &'a Value) -> BoxFuture<'a, Vec<String>>;
     fn mark_log<'a>(&'a self, mark: &'a str) -> BoxFuture<'a, bool>;
     fn lost(&self) -> BoxFuture<'_, String>;
     fn clear(&self) -> BoxFuture<'_, ()>;
@@ -152,6 +153,13 @@ impl<S: Service> ErasedSlices for Typed<S> {
     fn busy_with<'a>(&'a self, grant: &'a Value) -> BoxFuture<'a, Vec<String>> {
         match self.0.offers().of_logs() {
             Some(logs) => logs.busy(grant),
+            None => Box::pin(async { Vec::new() }),
+        }
+    }
+
+    fn holds<'a>(&'a self, grant: &'a Value) -> BoxFuture<'a, Vec<String>> {
+        match self.0.offers().of_logs() {
+            Some(logs) => logs.held(grant),
             None => Box::pin(async { Vec::new() }),
         }
     }

@@ -93,7 +93,7 @@ pub trait KeptTemplates: Send + Sync {
     fn leave_templates(&self) -> impl Future<Output = bool> + Send;
 }
 
-/// What the server tells of a lease, for whoever reads why a test failed: its log, and what it is doing.
+/// What the server tells of a lease, for whoever reads why a test failed: its log, what it is doing, and what it holds.
 pub trait Logs<S: Service>: Send + Sync {
     /// Whether a line of the server's log is about this lease. By default none is.
     fn owns_line(&self, grant: &S::Grant, line: &str) -> bool {
@@ -104,6 +104,13 @@ pub trait Logs<S: Service>: Send + Sync {
     /// What clients of this lease have the server do at this moment: what a test that takes too long waits for. By default
     /// nobody knows.
     fn busy_with(&self, grant: &S::Grant) -> impl Future<Output = Vec<String>> + Send {
+        let _ = grant;
+        async { Vec::new() }
+    }
+
+    /// What a lease has on the server, for whoever reads why its test failed: queues and how many messages wait in each, streams
+    /// and their consumers. By default nothing is told.
+    fn holds(&self, grant: &S::Grant) -> impl Future<Output = Vec<String>> + Send {
         let _ = grant;
         async { Vec::new() }
     }
@@ -266,6 +273,7 @@ impl<T: KeptTemplates> AnyKeptTemplates for T {
 pub(super) trait AnyLogs<S: Service>: Send + Sync {
     fn owns(&self, grant: &Value, line: &str) -> bool;
     fn busy<'a>(&'a self, grant: &'a Value) -> BoxFuture<'a, Vec<String>>;
+    fn held<'a>(&'a self, grant: &'a Value) -> BoxFuture<'a, Vec<String>>;
     fn mark<'a>(&'a self, mark: &'a str) -> BoxFuture<'a, bool>;
 }
 
@@ -278,6 +286,15 @@ impl<S: Service, T: Logs<S>> AnyLogs<S> for T {
         Box::pin(async move {
             match parse(grant) {
                 Ok(grant) => self.busy_with(&grant).await,
+                Err(_) => Vec::new(),
+            }
+        })
+    }
+
+    fn held<'a>(&'a self, grant: &'a Value) -> BoxFuture<'a, Vec<String>> {
+        Box::pin(async move {
+            match parse(grant) {
+                Ok(grant) => self.holds(&grant).await,
                 Err(_) => Vec::new(),
             }
         })

@@ -61,6 +61,7 @@ pub(super) async fn start_server(
             endpoint,
             about,
         } = started;
+        let endpoint = endpoint.with_files(supervisor.home.files().join(&owner));
         if let Some(process) = instance.process() {
             supervisor.around.roots.add_server(process);
         }

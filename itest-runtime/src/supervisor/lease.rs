@@ -262,9 +262,11 @@ async fn diagnose(granted: &Granted) -> SliceDiagnosis {
     let server = granted.held.server();
     server.settle().await;
     let busy_with = server.busy_with(&granted.grant).await;
+    let holds = server.holds(&granted.grant).await;
     server.catch_up_with_log().await;
     SliceDiagnosis {
         busy_with,
+        holds,
         log: server.log_about(&granted.grant, granted.log_offset),
         death: server.death().cloned(),
     }

@@ -127,6 +127,15 @@ impl Server {
         told.unwrap_or_default()
     }
 
+    /// What a lease has on the server.
+    pub(super) async fn holds(&self, grant: &Value) -> Vec<String> {
+        if !self.is_usable() {
+            return Vec::new();
+        }
+        let told = tokio::time::timeout(TELLS, self.slices.holds(grant)).await;
+        told.unwrap_or_default()
+    }
+
     /// What the server's log says of a lease since `offset`.
     pub(super) fn log_about(&self, grant: &Value, offset: u64) -> Vec<String> {
         let mut log = Vec::new();

@@ -114,6 +114,8 @@ pub(crate) struct SliceDiagnosis {
     pub(crate) log: Vec<String>,
     /// What the server was doing for it when it failed.
     pub(crate) busy_with: Vec<String>,
+    /// What the lease has on the server.
+    pub(crate) holds: Vec<String>,
     /// How the server died, if it did while the lease was open.
     pub(crate) death: Option<Error>,
 }

@@ -16,7 +16,8 @@ const SUITE: &str = "bookworm";
 pub(super) const POSTGRES_MAJOR: &str = "15";
 pub(super) const REDIS_VERSION: &str = "7.0";
 pub(super) const MEMCACHED_VERSION: &str = "1.6";
-const PACKAGES: &str = "postgresql-15,redis-server,memcached,gosu,busybox";
+pub(super) const NATS_VERSION: &str = "2.9";
+const PACKAGES: &str = "postgresql-15,redis-server,memcached,nats-server,mariadb-server,gosu,busybox";
 
 pub(super) const TAG: &str = "localhost/itest-base:bookworm";
 /// Holds the base's fingerprint. What is built on the base has it, too.
@@ -27,7 +28,7 @@ const NO_CLUSTER: &str = r#"mkdir -p "$1/etc/postgresql-common/createcluster.d" 
 
 /// After each step of a Dockerfile an engine may compare all files, on fuse-overlayfs 9000 of them in 3.3 s. Two in
 /// three go: no server reads them, and no package is to be added. (LLVM stays: `jit` is on by default.)
-const SLIM: &str = r#"cd "$1" && rm -rf usr/share/doc usr/share/man usr/share/info usr/share/locale usr/share/i18n usr/share/lintian usr/share/bash-completion usr/share/zoneinfo/posix usr/share/zoneinfo/right usr/share/perl usr/share/perl5 usr/lib/*/perl usr/lib/*/perl5 usr/lib/*/perl-base usr/lib/*/gconv usr/lib/postgresql/*/lib/bitcode var/lib/dpkg/info"#;
+const SLIM: &str = r#"cd "$1" && rm -rf usr/share/doc usr/share/man usr/share/info usr/share/locale usr/share/i18n usr/share/lintian usr/share/bash-completion usr/share/zoneinfo/posix usr/share/zoneinfo/right usr/share/perl usr/share/perl5 usr/lib/*/perl usr/lib/*/perl5 usr/lib/*/perl-base usr/lib/*/gconv usr/lib/postgresql/*/lib/bitcode var/lib/dpkg/info var/lib/mysql/* usr/share/mysql/mysql-test"#;
 
 /// A root file system has no settings; this is what Debian's own image says.
 const PATH: &str = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -20,6 +20,10 @@ pub(super) const REDIS: Image = Image {
     name: "redis",
     version: base::REDIS_VERSION,
 };
+pub(super) const NATS: Image = Image {
+    name: "nats",
+    version: base::NATS_VERSION,
+};
 /// For a service that isn't one of itest's own.
 const MEMCACHED: Image = Image {
     name: "memcached",
@@ -30,7 +34,7 @@ const TOOLBOX: Image = Image {
     name: "toolbox",
     version: "1",
 };
-pub(super) const IMAGES: [Image; 4] = [POSTGRES, REDIS, MEMCACHED, TOOLBOX];
+pub(super) const IMAGES: [Image; 5] = [POSTGRES, REDIS, NATS, MEMCACHED, TOOLBOX];
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Image {

@@ -1,8 +1,10 @@
 //! Where a server listens, and where it can be reached.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
+use std::{fmt, fs};
 
 use percent_encoding::percent_decode_str;
 
@@ -37,6 +39,8 @@ pub struct Endpoint {
     pub owner: String,
     /// Whether it serves one test alone.
     pub dedicated: bool,
+    /// Where the supervisor keeps files for tests of this server.
+    files: Option<PathBuf>,
 }
 
 impl Endpoint {
@@ -53,7 +57,40 @@ impl Endpoint {
             url: None,
             owner: owner.to_owned(),
             dedicated,
+            files: None,
         }
+    }
+
+    /// That supervisor keeps files for its tests in that folder.
+    pub(crate) fn with_files(mut self, folder: PathBuf) -> Self {
+        self.files = Some(folder);
+        self
+    }
+
+    /// Writes a file that a test is to be given the path of, such as credentials for another process, where only this user can
+    /// read it. It is there until it is removed, or the supervisor ends, however that does.
+    ///
+    /// # Errors
+    /// When that can't be done, or no supervisor made this endpoint.
+    pub fn write_file(&self, name: &str, content: &str) -> Result<PathBuf> {
+        let folder = self.files.as_deref();
+        let folder = folder.ok_or_else(|| Error::new("no supervisor keeps files for tests of this server"))?;
+        let failed = || format!("failed to write {name} for a test");
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .context(failed)?;
+        let path = folder.join(name);
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&path);
+        file.and_then(|mut file| file.write_all(content.as_bytes()))
+            .context(failed)?;
+        Ok(path)
     }
 
     /// A process of this machine.
@@ -223,5 +260,18 @@ mod tests {
             .expect("a URL")
             .address();
         assert!(nowhere.expect_err("no port").is_permanent());
+    }
+
+    #[test]
+    fn a_file_for_a_test_is_its_users_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("a folder");
+        let endpoint = Endpoint::new("0badcafe", false);
+        assert!(endpoint.write_file("a.creds", "x").is_err(), "there is no supervisor");
+        let endpoint = endpoint.with_files(dir.path().join("files/0badcafe"));
+        let path = endpoint.write_file("a.creds", "secret").expect("written");
+        assert_eq!(fs::read_to_string(&path).expect("read"), "secret");
+        let mode = |path: &std::path::Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().expect("one"))), (0o600, 0o700));
     }
 }

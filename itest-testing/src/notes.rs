@@ -8,21 +8,28 @@ use std::path::{Path, PathBuf};
 pub(crate) const NOTEBOOK: &str = "GUESTS_NOTEBOOK";
 
 /// Adds a line under a heading.
-pub(crate) fn note(heading: &str, line: impl std::fmt::Display) {
+///
+/// # Panics
+/// When the notebook can't be written to.
+pub fn note(heading: &str, line: impl std::fmt::Display) {
     let Some(folder) = notebook() else { return };
     let mut file = OpenOptions::new()
         .create(true)
         .append(true)
         .open(folder.join(heading))
-        .unwrap();
+        .expect("the notebook can be written to");
     // One write: lines of several guests don't mix.
-    file.write_all(format!("{line}\n").as_bytes()).unwrap();
+    file.write_all(format!("{line}\n").as_bytes())
+        .expect("the notebook can be written to");
 }
 
 /// Waits until there is something under a heading; alone, a guest has nobody to wait for.
-pub(crate) async fn wait_for(heading: &str) {
+///
+/// # Panics
+/// When nothing comes.
+pub async fn wait_for(heading: &str) {
     let Some(folder) = notebook() else { return };
-    super::wait_until(heading, || {
+    crate::wait_until(heading, || {
         read(&folder, heading).is_empty().then(|| "nothing is noted".to_owned())
     })
     .await;
