@@ -101,6 +101,11 @@
 //! | `redis::aio::MultiplexedConnection` | `redis` | a connection |
 //! | `redis::aio::ConnectionManager` | `redis` | a connection that is made again when it breaks |
 //! | [`Url<service::Redis>`](Url) | `redis` | `redis://user:password@host:port/database` |
+//! | `sqlx::MySqlPool` | `mariadb` | a pool; all values of one instance share it |
+//! | `sqlx::MySqlConnection` | `mariadb` | one connection, usually taken as `&mut MySqlConnection` |
+//! | `sqlx::Transaction<'static, sqlx::MySql>` | `mariadb` | an open transaction, rolled back unless the test commits it |
+//! | `sqlx::mysql::MySqlConnectOptions` | `mariadb` | for a pool or a connection of your own making |
+//! | `Url<service::MariaDb>` | `mariadb` | `mysql://user:password@host:port/database` |
 //! | `async_nats::Client` | `nats` | a connection; each parameter has its own |
 //! | `async_nats::jetstream::Context` | `nats` | JetStream, on a connection of its own |
 //! | `nats::Credentials`, `nats::Operator` | `nats` | files for other processes: the user's token and key; what whoever runs a `dedicated` server has |
@@ -654,6 +659,8 @@ pub mod service {
     #[cfg(feature = "testing")]
     pub use itest_testing as testing;
 
+    #[cfg(feature = "mysql")]
+    pub use itest_mysql::{self as mysql, MariaDb, mariadb};
     #[cfg(feature = "nats")]
     pub use itest_nats::{self as nats, Nats, nats};
     #[cfg(feature = "postgres")]
@@ -670,6 +677,8 @@ pub mod __private {
     /// The drivers of all services in [`crate::service`]: what every supervisor of this build can run.
     pub fn linked() -> Vec<Driver> {
         let services = [
+            #[cfg(feature = "mysql")]
+            Driver::of(itest_mysql::mariadb),
             #[cfg(feature = "nats")]
             Driver::of(itest_nats::nats),
             #[cfg(feature = "postgres")]
@@ -687,6 +696,8 @@ pub mod __private {
         #[cfg(feature = "docker")]
         pub use itest_runtime::{compose::compose, container::container};
 
+        #[cfg(feature = "mysql")]
+        pub use itest_mysql::mariadb;
         #[cfg(feature = "nats")]
         pub use itest_nats::nats;
         #[cfg(feature = "postgres")]
@@ -698,6 +709,8 @@ pub mod __private {
         pub type compose = itest_runtime::compose::Compose;
         #[cfg(feature = "docker")]
         pub type container = itest_runtime::container::Container;
+        #[cfg(feature = "mysql")]
+        pub type mariadb = itest_mysql::MariaDb;
         #[cfg(feature = "nats")]
         pub type nats = itest_nats::Nats;
         #[cfg(feature = "postgres")]

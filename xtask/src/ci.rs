@@ -46,6 +46,7 @@ fn steps(containers: &Containers) -> Result<Vec<Step>> {
         ("itest", "Cargo.toml"),
         ("itest-runtime", "itest-runtime/Cargo.toml"),
         ("itest-testing", "itest-testing/Cargo.toml"),
+        ("itest-mysql", "services/mysql/Cargo.toml"),
         ("itest-nats", "services/nats/Cargo.toml"),
         ("itest-postgres", "services/postgres/Cargo.toml"),
         ("itest-redis", "services/redis/Cargo.toml"),

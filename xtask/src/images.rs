@@ -14,7 +14,7 @@ use std::time::Instant;
 use anyhow::{Result, anyhow};
 
 use crate::args::Make;
-use image::{IMAGES, Image, NATS, POSTGRES, REDIS};
+use image::{IMAGES, Image, MARIADB, NATS, POSTGRES, REDIS};
 
 pub(crate) use engine::engine;
 
@@ -29,10 +29,11 @@ pub(crate) fn create() -> Result<()> {
 }
 
 /// The settings by which tests take these images instead of the official ones.
-pub(crate) fn environment() -> [(&'static str, String); 3] {
+pub(crate) fn environment() -> [(&'static str, String); 4] {
     [
         ("ITEST_POSTGRES_IMAGE", POSTGRES.tag()),
         ("ITEST_REDIS_IMAGE", REDIS.tag()),
+        ("ITEST_MARIADB_IMAGE", MARIADB.tag()),
         ("ITEST_NATS_IMAGE", NATS.tag()),
     ]
 }

@@ -9,7 +9,7 @@ use crate::need::Need;
 /// Debian's packages create and start a cluster `main` for the first server of each major version. On a developer's
 /// machine nobody asked for one. This file, which `createcluster.conf` includes, turns that off; it has a name of our
 /// own and stays just for the installation, so that no setting of the user's is changed, neither now nor later.
-/// (Redis, NATS and memcached may start a service on their usual port: tests use ports of their own, so leave it be.)
+/// (Redis, MariaDB, NATS and memcached may start a service on their usual port: tests use ports of their own, so leave it be.)
 const NO_CLUSTER: &str = "/etc/postgresql-common/createcluster.d/itest-xtask.conf";
 const NO_CLUSTER_FOLDER: &str = "/etc/postgresql-common/createcluster.d";
 const NO_CLUSTER_TEXT: &str = "\
@@ -99,6 +99,8 @@ fn packages(family: Family, need: Need) -> &'static [&'static str] {
         (Need::Redis, Family::Debian) => &["redis-server"],
         (Need::Redis, _) => &["redis"],
         (Need::Memcached, _) => &["memcached"],
+        (Need::MariaDb, Family::Suse | Family::Arch | Family::Alpine | Family::MacOs) => &["mariadb"],
+        (Need::MariaDb, _) => &["mariadb-server"],
         (Need::Nats, _) => &["nats-server"],
         (Need::Compose, _) => &["docker-compose"],
         (Need::Sshd, Family::Debian | Family::Fedora) => &["openssh-server"],
@@ -217,7 +219,7 @@ mod tests {
         let plan = planned(Family::MacOs, Means::Brew, ALL);
         assert_eq!(
             lines(&plan.install),
-            ["brew install postgresql@17 redis nats-server memcached"]
+            ["brew install postgresql@17 redis mariadb nats-server memcached"]
         );
         assert_eq!(plan.by_hand, ["xcode-select --install"]);
     }

@@ -12,6 +12,7 @@ pub(crate) enum Need {
     CCompiler,
     Postgres,
     Redis,
+    MariaDb,
     Nats,
     /// The server of the tests that define a service of their own.
     Memcached,
@@ -45,6 +46,7 @@ impl Need {
         Self::CCompiler,
         Self::Postgres,
         Self::Redis,
+        Self::MariaDb,
         Self::Nats,
         Self::Memcached,
         Self::Nextest,
@@ -61,6 +63,7 @@ impl Need {
             Self::CCompiler => "C compiler",
             Self::Postgres => "postgres",
             Self::Redis => "redis",
+            Self::MariaDb => "mariadb",
             Self::Nats => "nats-server",
             Self::Memcached => "memcached",
             Self::Nextest => "cargo-nextest",
@@ -82,6 +85,10 @@ impl Need {
         match self {
             Self::CCompiler => plain(&["cc", "gcc", "clang"]),
             Self::Redis => plain(&["redis-server"]),
+            Self::MariaDb => Program {
+                folders: &["/usr/sbin", "/usr/libexec", "/opt/homebrew/opt/mariadb/bin"],
+                ..plain(&["mariadbd"])
+            },
             Self::Nats => Program {
                 folders: &["/usr/sbin"],
                 ..plain(&["nats-server"])
@@ -125,6 +132,7 @@ impl Need {
         match self {
             Self::Postgres => Some("ITEST_POSTGRES"),
             Self::Redis => Some("ITEST_REDIS"),
+            Self::MariaDb => Some("ITEST_MARIADB"),
             Self::Nats => Some("ITEST_NATS"),
             Self::Memcached => Some("ITEST_MEMCACHED"),
             Self::CCompiler | Self::Nextest | Self::Mmdebstrap | Self::Compose | Self::Sshd => None,

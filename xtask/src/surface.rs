@@ -11,9 +11,10 @@ use anyhow::{Context, Result, bail};
 use crate::line::{self, Line};
 
 /// The crates that users and authors of services depend on.
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 8] = [
     "itest",
     "itest_macros",
+    "itest_mysql",
     "itest_nats",
     "itest_postgres",
     "itest_redis",

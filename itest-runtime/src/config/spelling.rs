@@ -4,7 +4,7 @@ use super::settings::Setting;
 use crate::error::{Error, Result};
 
 /// Whatever features this build has: a setting of theirs is none of nobody's.
-const BUILT_IN: [&str; 5] = ["nats", "postgres", "redis", "container", "compose"];
+const BUILT_IN: [&str; 6] = ["mariadb", "nats", "postgres", "redis", "container", "compose"];
 
 /// Refuses the name of a service that isn't there and looks like one that is. Any other may be a service that another test binary
 /// of the workspace declares.

@@ -63,6 +63,8 @@ pub async fn a_client_that_outlives_its_test_is_locked_out(module: &str) {
         let noted = guests.notes("stale");
         assert_eq!(noted.len(), round);
         assert!(noted.iter().all(|line| line.starts_with("refused")), "{noted:?}");
+        let writes = named(module, "writes");
+        guests.pass_together(&[&writes, &writes]).await;
     }
     end(&guests).await;
 }

@@ -17,6 +17,7 @@ pub(super) const POSTGRES_MAJOR: &str = "15";
 pub(super) const REDIS_VERSION: &str = "7.0";
 pub(super) const MEMCACHED_VERSION: &str = "1.6";
 pub(super) const NATS_VERSION: &str = "2.9";
+pub(super) const MARIADB_VERSION: &str = "10.11";
 const PACKAGES: &str = "postgresql-15,redis-server,memcached,nats-server,mariadb-server,gosu,busybox";
 
 pub(super) const TAG: &str = "localhost/itest-base:bookworm";

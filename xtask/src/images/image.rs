@@ -20,6 +20,10 @@ pub(super) const REDIS: Image = Image {
     name: "redis",
     version: base::REDIS_VERSION,
 };
+pub(super) const MARIADB: Image = Image {
+    name: "mariadb",
+    version: base::MARIADB_VERSION,
+};
 pub(super) const NATS: Image = Image {
     name: "nats",
     version: base::NATS_VERSION,
@@ -34,7 +38,7 @@ const TOOLBOX: Image = Image {
     name: "toolbox",
     version: "1",
 };
-pub(super) const IMAGES: [Image; 5] = [POSTGRES, REDIS, NATS, MEMCACHED, TOOLBOX];
+pub(super) const IMAGES: [Image; 6] = [POSTGRES, REDIS, MARIADB, NATS, MEMCACHED, TOOLBOX];
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Image {

@@ -83,7 +83,9 @@ async fn run(prepare: &Prepare, server: &Found, place: &Place, user: ServerUser,
     }
     // The folder isn't the server's user's before: nothing of ours is to be written there by its path any more.
     user.own(&place.dir)?;
-    let program = server.real.with_file_name(&prepare.program);
+    let beside = |folder: &String| server.real.with_file_name(folder).join(&prepare.program);
+    let program = prepare.folders.iter().map(beside).find(|path| path.is_file());
+    let program = program.unwrap_or_else(|| server.real.with_file_name(&prepare.program));
     let mut failure = Error::new(format!("there is no way to run {}", program.display()));
     for args in (prepare.tries)(&place.data) {
         let mut command = Command::new(&program);

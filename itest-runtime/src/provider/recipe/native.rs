@@ -145,8 +145,10 @@ pub type PrepareArgs = Box<dyn Fn(&Path) -> Vec<Vec<String>> + Send + Sync>;
 /// Makes a data folder. The result is kept between runs, by the program's version and the arguments.
 #[non_exhaustive]
 pub struct Prepare {
-    /// The program's name; it lies next to the server's.
+    /// The program's name.
     pub program: String,
+    /// Where it lies, relative to the server's folder: the first in which it is. By default next to it.
+    pub folders: Vec<String>,
     /// How many bytes it writes at least: where fewer are free, it isn't begun.
     pub bytes: u64,
     /// Arguments for a folder, in order of preference.
@@ -154,7 +156,7 @@ pub struct Prepare {
 }
 
 impl Prepare {
-    /// Has `program` make the folder: with the first arguments that work. It writes `bytes` at least.
+    /// Has `program`, which lies next to the server's, make the folder: with the first arguments that work. It writes `bytes` at least.
     pub fn new(
         program: impl Into<String>,
         bytes: u64,
@@ -162,9 +164,16 @@ impl Prepare {
     ) -> Self {
         Self {
             program: program.into(),
+            folders: vec![".".to_owned()],
             bytes,
             tries: Box::new(tries),
         }
+    }
+
+    /// It lies in the first of these folders in which it is, which are relative to the server's: `"../bin"`.
+    pub fn folders<S: Into<String>>(mut self, folders: impl IntoIterator<Item = S>) -> Self {
+        self.folders = folders.into_iter().map(Into::into).collect();
+        self
     }
 }
 
