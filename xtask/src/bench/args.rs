@@ -12,7 +12,7 @@ usage:
 
   --runs N      measure everything N times (5)
   --quick       measure once: to see that it works
-  --only PART   measure this part alone: `native`, `kinds`, `large`, `containers`, `soak` or `build` (all of them)
+  --only PART   measure this part alone: `native`, `kinds`, `large`, `services`, `containers`, `soak` or `build` (all of them)
   --write       put the tables into docs/performance.md; those of what was not measured stay
   --draw        measure nothing: draw the charts in docs/charts anew, from the tables of that page";
 
@@ -35,6 +35,7 @@ pub(super) enum Part {
     Native,
     Kinds,
     Large,
+    Services,
     Containers,
     Soak,
     Build,
@@ -92,10 +93,11 @@ impl Part {
             Some("containers") => Ok(Self::Containers),
             Some("kinds") => Ok(Self::Kinds),
             Some("large") => Ok(Self::Large),
+            Some("services") => Ok(Self::Services),
             Some("soak") => Ok(Self::Soak),
             Some("build") => Ok(Self::Build),
             other => bail!(
-                "`--only {}` names no part of the bench; its parts are `native`, `kinds`, `large`, `containers`, `soak` and `build`",
+                "`--only {}` names no part of the bench; its parts are `native`, `kinds`, `large`, `services`, `containers`, `soak` and `build`",
                 other.unwrap_or_default()
             ),
         }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::by_hand::Model;
 use super::figures::Samples;
 use super::folder::Folder;
-use super::ground::{Cache, Ground};
+use super::ground::{Cache, DATABASES, Ground};
 use super::janitor::Janitor;
 use super::programs::Programs;
 use super::start;
@@ -62,8 +62,8 @@ impl Containers {
             ("BENCH_LABEL", janitor.label().to_owned()),
         ];
         settings.extend(images::environment());
-        let ground = Ground::prepare(programs, folder.join("docker"), settings)?;
-        let model = Model::of(&ground.floor_url)?;
+        let ground = Ground::prepare(programs, folder.join("docker"), settings, &DATABASES)?;
+        let model = Model::of(ground.floor_url())?;
         Ok(Self { ground, model, janitor })
     }
 
@@ -75,7 +75,7 @@ impl Containers {
         let facts = vec![
             ("engine", format!("{engine}, {storage}")),
             ("image", self.model.image().to_owned()),
-            ("PostgreSQL", self.ground.server_version.clone()),
+            ("PostgreSQL", self.ground.server_version().to_owned()),
         ];
         Figures {
             facts,

@@ -22,21 +22,30 @@ pub(super) struct Ground {
     dir: PathBuf,
     /// By which servers run as they do here.
     settings: Settings,
-    pub(super) server_version: String,
-    /// A database on the server that the tests with itest use.
-    pub(super) floor_url: String,
-    /// A server that nobody else uses.
-    database_url: String,
+    /// What the holder tells the suites, by the names of variables.
+    told: Settings,
     /// Ends when its stdin does, and what it holds with it.
     holder: Child,
     /// The holder's harness prints now and then, and would end if nobody could hear it.
     _heard: BufReader<ChildStdout>,
 }
 
+/// A test that prints where something is, in this order, and holds it until its stdin ends.
+pub(super) struct Holder {
+    pub(super) target: &'static str,
+    pub(super) tells: &'static [&'static str],
+}
+
+/// A database on the server that the tests with itest use, and a server that nobody else uses.
+pub(super) const DATABASES: Holder = Holder {
+    target: "server",
+    tells: &["SERVER_VERSION", "FLOOR_URL", "DATABASE_URL"],
+};
+
 impl Ground {
-    pub(super) fn prepare(programs: &Programs, dir: PathBuf, settings: Settings) -> Result<Self> {
+    pub(super) fn prepare(programs: &Programs, dir: PathBuf, settings: Settings, holds: &Holder) -> Result<Self> {
         fs::create_dir(&dir).with_context(|| format!("failed to create {}", dir.display()))?;
-        let mut command = programs.command("server");
+        let mut command = programs.command(holds.target);
         set(&mut command, &settings, &dir.join("warm"), &dir.join("cache"));
         command.args(["--exact", "hold", "--nocapture"]);
         let mut holder = command
@@ -47,10 +56,13 @@ impl Ground {
         let said = holder.stdout.take().context("the server has no stdout")?;
         let mut heard = BufReader::new(said);
         let mut lines = heard.by_ref().lines().map_while(Result::ok);
-        let mut value = |name: &str| lines.find_map(|line| Some(line.split_once(name)?.1.trim().to_owned()));
-        // In the order in which they are told.
-        let told = ["SERVER_VERSION=", "FLOOR_URL=", "DATABASE_URL="].map(&mut value);
-        let [Some(server_version), Some(floor_url), Some(database_url)] = told else {
+        let mut value = |name: &&'static str| {
+            let told = format!("{name}=");
+            let value = lines.find_map(|line| Some(line.split_once(&told)?.1.trim().to_owned()));
+            Some((*name, value?))
+        };
+        let told: Option<Settings> = holds.tells.iter().map(&mut value).collect();
+        let Some(told) = told else {
             let _ = holder.kill();
             let _ = holder.wait();
             bail!("the servers for the suites without itest didn't start");
@@ -58,19 +70,30 @@ impl Ground {
         Ok(Self {
             dir,
             settings,
-            server_version,
-            floor_url,
-            database_url,
+            told,
             holder,
             _heard: heard,
         })
     }
 
-    /// Has a command use the warm supervisor, and the databases that are there for the suites without itest.
+    /// What the holder told by that name.
+    pub(super) fn told(&self, name: &str) -> &str {
+        let told = self.told.iter().find(|(known, _)| *known == name);
+        told.map(|(_, value)| value.as_str()).unwrap_or_default()
+    }
+
+    pub(super) fn server_version(&self) -> &str {
+        self.told("SERVER_VERSION")
+    }
+
+    pub(super) fn floor_url(&self) -> &str {
+        self.told("FLOOR_URL")
+    }
+
+    /// Has a command use the warm supervisor, and what is there for the suites without itest.
     pub(super) fn warm<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         set(command, &self.settings, &self.dir.join("warm"), &self.dir.join("cache"))
-            .env("FLOOR_URL", &self.floor_url)
-            .env("DATABASE_URL", &self.database_url)
+            .envs(self.told.iter().map(|(name, value)| (name, value)))
     }
 
     /// The pid of the warm supervisor.

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::args::Pace;
 use super::figures::Samples;
 use super::folder::Folder;
-use super::ground::Ground;
+use super::ground::{DATABASES, Ground};
 use super::programs::Programs;
 use super::schema::Schema;
 use super::suites::{self, Runner, Suite, Times};
@@ -134,7 +134,7 @@ impl Bench<'_> {
             ("ITEST_PROVIDER", "native".to_owned()),
             ("BENCH_SCHEMA", migrations.display().to_string()),
         ];
-        let ground = Ground::prepare(self.programs, self.folder.join(name), settings)?;
+        let ground = Ground::prepare(self.programs, self.folder.join(name), settings, &DATABASES)?;
         for &kind in kinds {
             let mut times = Times::default();
             // What is there after the first round is kept: every template, and every program in memory.

@@ -23,6 +23,7 @@ mod processes;
 mod programs;
 mod report;
 mod schema;
+mod services;
 mod soak;
 mod start;
 mod suites;
@@ -51,9 +52,16 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     }
     let mut report = Report::new(args.runs);
     let folder = Folder::create()?;
-    if [Part::Native, Part::Kinds, Part::Large, Part::Containers, Part::Soak]
-        .iter()
-        .any(|part| args.has(*part))
+    if [
+        Part::Native,
+        Part::Kinds,
+        Part::Large,
+        Part::Services,
+        Part::Containers,
+        Part::Soak,
+    ]
+    .iter()
+    .any(|part| args.has(*part))
     {
         on_servers(&args, &folder, &mut report)?;
     }
@@ -70,7 +78,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 }
 
 fn on_servers(args: &Args, folder: &Folder, report: &mut Report) -> Result<()> {
-    need::ensure(Need::DEMO)?;
+    need::ensure(if args.has(Part::Services) {
+        Need::TEST
+    } else {
+        Need::DEMO
+    })?;
     println!("bench: building the suites");
     let programs = Programs::build()?;
     let native = args
@@ -113,6 +125,9 @@ fn on_servers(args: &Args, folder: &Folder, report: &mut Report) -> Result<()> {
     }
     if args.has(Part::Large) {
         report.large = Some(large::measure(&programs, folder, args.runs, args.pace)?);
+    }
+    if args.has(Part::Services) {
+        report.services = Some(services::measure(&programs, folder, args.runs)?);
     }
     if args.has(Part::Soak) {
         report.soak = Some(soak::measure(&programs, folder, args.pace)?);

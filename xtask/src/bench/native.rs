@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::acquire::{self, Acquired};
 use super::cpu::{self, Cpu};
 use super::folder::Folder;
-use super::ground::Ground;
+use super::ground::{DATABASES, Ground};
 use super::machine;
 use super::programs::Programs;
 use super::start::{self, Starts};
@@ -29,14 +29,14 @@ impl Native {
     pub(super) fn prepare(programs: &Programs, folder: &Folder) -> Result<Self> {
         // Said, as otherwise an engine that answers is preferred.
         let settings = vec![("ITEST_PROVIDER", "native".to_owned())];
-        let ground = Ground::prepare(programs, folder.join("native"), settings)?;
+        let ground = Ground::prepare(programs, folder.join("native"), settings, &DATABASES)?;
         Ok(Self { ground })
     }
 
     /// None yet, but what they are measured on.
     pub(super) fn figures(&self) -> Figures {
         Figures {
-            facts: machine::facts(&self.ground.server_version),
+            facts: machine::facts(self.ground.server_version()),
             ..Figures::default()
         }
     }

@@ -43,7 +43,7 @@ fn replaced(text: &str, name: &str, table: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::bench::build::Builds;
-    use crate::bench::{containers, kinds, large, native, soak};
+    use crate::bench::{containers, kinds, large, native, services, soak};
 
     #[test]
     fn the_page_has_a_place_for_every_table() {
@@ -53,6 +53,7 @@ mod tests {
         report.containers = Some(containers::Figures::default());
         report.kinds = Some(kinds::Figures::default());
         report.large = Some(large::Figures::default());
+        report.services = Some(services::Figures::default());
         report.soak = Some(soak::Figures::default());
         report.build = Some(Builds::default());
         for (name, table) in report.tables() {

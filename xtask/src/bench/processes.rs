@@ -21,7 +21,7 @@ impl Processes {
         let of_supervisor = children(&supervisor).into_iter();
         let mut servers = of_supervisor.filter_map(|pid| Some((data_folder(&pid)?, pid)));
         // The one that tests share, and not the one that was leased to those without itest.
-        let url = ground.floor_url.replace("%2F", "/").replace("%2D", "-");
+        let url = ground.floor_url().replace("%2F", "/").replace("%2D", "-");
         let is_shared = |data: &Path| {
             data.parent()
                 .is_some_and(|place| url.contains(&place.display().to_string()))

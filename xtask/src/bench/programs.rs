@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::line::{Line, root};
 
 /// Each is a test target of the package in `bench/`.
-const TARGETS: [&str; 10] = [
+const TARGETS: [&str; 15] = [
     "floor",
     "transaction",
     "database",
@@ -19,6 +19,11 @@ const TARGETS: [&str; 10] = [
     "by_hand",
     "server",
     "soak",
+    "nats_each",
+    "nats_floor",
+    "mariadb_each",
+    "mariadb_floor",
+    "services",
 ];
 
 pub(super) struct Programs(Vec<(&'static str, PathBuf)>);

@@ -4,6 +4,7 @@ mod build;
 mod containers;
 mod kinds;
 mod native;
+mod services;
 mod soak;
 mod suites;
 mod table;
@@ -11,7 +12,7 @@ mod table;
 use super::build::Builds;
 use super::{
     containers as in_containers, kinds as by_kind, large as on_large_tables, native as on_processes,
-    soak as in_the_long_run,
+    services as of_services, soak as in_the_long_run,
 };
 
 /// What was measured, and what wasn't: that is none.
@@ -21,6 +22,7 @@ pub(super) struct Report {
     pub(super) containers: Option<in_containers::Figures>,
     pub(super) kinds: Option<by_kind::Figures>,
     pub(super) large: Option<on_large_tables::Figures>,
+    pub(super) services: Option<of_services::Figures>,
     pub(super) soak: Option<in_the_long_run::Figures>,
     pub(super) build: Option<Builds>,
 }
@@ -33,6 +35,7 @@ impl Report {
             containers: None,
             kinds: None,
             large: None,
+            services: None,
             soak: None,
             build: None,
         }
@@ -52,6 +55,9 @@ impl Report {
         }
         if let Some(figures) = &self.large {
             tables.extend(kinds::large_tables_of(figures));
+        }
+        if let Some(figures) = &self.services {
+            tables.push(("services", services::table_of(figures)));
         }
         if let Some(figures) = &self.soak {
             tables.push(("soak", soak::table_of(figures)));

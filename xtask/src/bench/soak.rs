@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 
 use super::args::Pace;
 use super::folder::Folder;
-use super::ground::Ground;
+use super::ground::{DATABASES, Ground};
 use super::processes::{Processes, children};
 use super::programs::{Programs, passed};
 use super::suites::Runner;
@@ -68,7 +68,7 @@ pub(super) fn measure(programs: &Programs, folder: &Folder, pace: Pace) -> Resul
         Pace::Full => 10,
     };
     let settings = vec![("ITEST_PROVIDER", "native".to_owned())];
-    let ground = Ground::prepare(programs, folder.join("soak"), settings)?;
+    let ground = Ground::prepare(programs, folder.join("soak"), settings, &DATABASES)?;
     let meter = Meter::of(&ground)?;
     println!("bench: {} tests under nextest", rounds * TESTS);
     let nextest = under_nextest(&ground, &meter, rounds)?;

@@ -12,7 +12,7 @@ use super::programs::{Programs, passed};
 use crate::line::Line;
 
 /// What a suite leaves to be cleaned in the background must not be in the next one's way.
-const SETTLE: Duration = Duration::from_millis(400);
+pub(super) const SETTLE: Duration = Duration::from_millis(400);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Suite {
@@ -115,8 +115,8 @@ pub(super) fn round_of_kind(
     for &runner in runners {
         for &(suite, tests) in first.iter().chain(last) {
             let time = match runner {
-                Runner::Nextest => under_nextest(ground, suite, tests, kind)?,
-                Runner::CargoTest => under_cargo_test(ground, programs, suite, tests, kind)?,
+                Runner::Nextest => under_nextest(ground, suite.target(), (tests, &filters(suite, tests)), kind)?,
+                Runner::CargoTest => under_cargo_test(ground, programs, suite.target(), &filters(suite, tests), kind)?,
             };
             let each = time.as_secs_f64() * 1000.0 / f64::from(tests);
             times.0.push((suite, runner, each));
@@ -135,17 +135,14 @@ fn filters(suite: Suite, tests: u32) -> Vec<String> {
 }
 
 /// What nextest itself says: without building and listing.
-fn under_nextest(ground: &Ground, suite: Suite, tests: u32, kind: Kind) -> Result<Duration> {
-    let args = [
-        "nextest",
-        "run",
-        "--workspace",
-        "--color",
-        "never",
-        "--test",
-        suite.target(),
-    ];
-    let mut command = Line::cargo(args).args(&filters(suite, tests)).command();
+pub(super) fn under_nextest(
+    ground: &Ground,
+    target: &str,
+    (tests, filters): (u32, &[String]),
+    kind: Kind,
+) -> Result<Duration> {
+    let args = ["nextest", "run", "--workspace", "--color", "never", "--test", target];
+    let mut command = Line::cargo(args).args(filters).command();
     let output = passed(ground.warm(&mut command).env("BENCH_KIND", kind.name()))?;
     let said = String::from_utf8_lossy(&output.stderr);
     let seconds = summary(&said, tests).with_context(|| format!("nextest told no time:\n{said}"))?;
@@ -153,9 +150,15 @@ fn under_nextest(ground: &Ground, suite: Suite, tests: u32, kind: Kind) -> Resul
 }
 
 /// The test binary itself: what `cargo test` does after it has seen that nothing is to be built.
-fn under_cargo_test(ground: &Ground, programs: &Programs, suite: Suite, tests: u32, kind: Kind) -> Result<Duration> {
-    let mut command = programs.command(suite.target());
-    command.args(filters(suite, tests)).env("BENCH_KIND", kind.name());
+pub(super) fn under_cargo_test(
+    ground: &Ground,
+    programs: &Programs,
+    target: &str,
+    filters: &[String],
+    kind: Kind,
+) -> Result<Duration> {
+    let mut command = programs.command(target);
+    command.args(filters).env("BENCH_KIND", kind.name());
     let began = Instant::now();
     passed(ground.warm(&mut command))?;
     Ok(began.elapsed())
