@@ -14,6 +14,7 @@ mod options;
 mod pool;
 mod slices;
 mod steps;
+mod sweep;
 
 use std::future::Future;
 
@@ -29,6 +30,7 @@ pub use offers::{Base, Clearing, KeptTemplates, Logs, Offers, Templates};
 pub use pool::{KeptTemplate, PoolSpec, Recycled, Sharing};
 pub use slices::Slices;
 pub use steps::{Embedded, File, Folder, Setup, Step, Steps, TemplateId};
+pub use sweep::{Sweep, Sweepable, is_owner};
 
 use crate::error::{Error, Result};
 pub use crate::naming::random_hex;

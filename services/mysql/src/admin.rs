@@ -19,10 +19,11 @@ const LOOK: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(super) struct Admin {
     pool: MySqlPool,
+    owner: String,
 }
 
 impl Admin {
-    pub(super) async fn connect(options: MySqlConnectOptions) -> Result<Self> {
+    pub(super) async fn connect(options: MySqlConnectOptions, owner: &str) -> Result<Self> {
         let pool = MySqlPoolOptions::new()
             .max_connections(CONNECTIONS)
             .idle_timeout(None)
@@ -38,7 +39,15 @@ impl Admin {
             .connect_with(options)
             .await
             .context(|| "failed to connect")?;
-        Ok(Self { pool })
+        Ok(Self {
+            pool,
+            owner: owner.to_owned(),
+        })
+    }
+
+    /// Whose they are.
+    pub(super) fn owner(&self) -> &str {
+        &self.owner
     }
 
     pub(super) fn pool(&self) -> &MySqlPool {

@@ -4,43 +4,117 @@
 //! lets go of it when the connection ends. Where nobody holds it, what is of that name may go.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use itest_runtime::service::{Sweepable, is_owner};
 use itest_runtime::{Context, Result};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{Connection, MySqlConnection};
+use tokio::task::JoinHandle;
 
 use super::admin::Admin;
-
-/// Says that a supervisor lives, as long as it does.
-#[derive(Debug)]
-pub(super) struct SignOfLife {
-    _connection: MySqlConnection,
-}
 
 fn lock(owner: &str) -> String {
     format!("itest:{owner}")
 }
 
+/// How often a supervisor sees to it that it holds its lock.
+const RENEWAL: Duration = Duration::from_secs(1);
+
+/// Holds the lock that says that a supervisor lives: again, when the server has ended the session that did.
+#[derive(Debug)]
+pub(super) struct SignOfLife(JoinHandle<()>);
+
 impl SignOfLife {
     pub(super) async fn give(options: &MySqlConnectOptions, owner: &str) -> Result<Self> {
-        let wanted = || "failed to connect";
-        let mut connection = MySqlConnection::connect_with(options).await.context(wanted)?;
-        sqlx::raw_sql("SET wait_timeout = 2147483")
-            .execute(&mut connection)
-            .await
-            .context(wanted)?;
-        sqlx::query("SELECT GET_LOCK(?, 0)")
-            .bind(lock(owner))
-            .execute(&mut connection)
-            .await
-            .context(wanted)?;
-        Ok(Self {
-            _connection: connection,
-        })
+        let mut holder = held(options, owner).await.context(|| "failed to connect")?;
+        let (options, owner) = (options.clone(), owner.to_owned());
+        Ok(Self(tokio::spawn(async move {
+            loop {
+                while holder.ping().await.is_ok() {
+                    tokio::time::sleep(RENEWAL).await;
+                }
+                loop {
+                    match held(&options, &owner).await {
+                        Ok(again) => break holder = again,
+                        Err(_) => tokio::time::sleep(RENEWAL).await,
+                    }
+                }
+            }
+        })))
     }
 }
 
-/// What is ours, or was another supervisor's: databases go last, so each that is left has one.
+impl Drop for SignOfLife {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn held(options: &MySqlConnectOptions, owner: &str) -> sqlx::Result<MySqlConnection> {
+    let mut session = MySqlConnection::connect_with(options).await?;
+    sqlx::query("SELECT GET_LOCK(?, 0)")
+        .bind(lock(owner))
+        .execute(&mut session)
+        .await?;
+    Ok(session)
+}
+
+/// Databases, and the users of their names: a database goes last, so each that is left has one.
+impl Sweepable for Admin {
+    async fn owners(&self) -> Result<BTreeSet<String>> {
+        let databases = databases(self).await?;
+        let owners = databases.iter().filter_map(|database| owner_of(database));
+        Ok(owners.map(str::to_owned).collect())
+    }
+
+    async fn living(&self) -> Result<BTreeSet<String>> {
+        let mut living = BTreeSet::new();
+        // Whoever has just begun has left nothing yet.
+        let held = "SELECT IS_USED_LOCK(?) IS NOT NULL";
+        let mut owners = self.owners().await?;
+        owners.insert(self.owner().to_owned());
+        for owner in owners {
+            let lives: bool = sqlx::query_scalar(held)
+                .bind(lock(&owner))
+                .fetch_one(self.pool())
+                .await
+                .context(|| "failed to look for other supervisors")?;
+            if lives {
+                living.insert(owner);
+            }
+        }
+        Ok(living)
+    }
+
+    async fn has_run_for(&self, time: Duration) -> Result<bool> {
+        let seconds: i64 = sqlx::query_scalar(
+            "SELECT CAST(VARIABLE_VALUE AS INT) FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'UPTIME'",
+        )
+        .fetch_one(self.pool())
+        .await
+        .context(|| "failed to look since when the server runs")?;
+        Ok(u64::try_from(seconds).is_ok_and(|seconds| seconds > time.as_secs()))
+    }
+
+    async fn remove(&self, owner: &str) {
+        let found = databases(self).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "failed to look for what is to be removed from an external server");
+            Vec::new()
+        });
+        for database in found.iter().filter(|database| owner_of(database) == Some(owner)) {
+            let removed = async {
+                self.drop_user(database).await?;
+                self.drop_database(database).await
+            };
+            if let Err(error) = removed.await {
+                tracing::warn!(%error, database, "something stays on an external server");
+            }
+        }
+    }
+}
+
+/// What is ours, or another supervisor's.
 async fn databases(admin: &Admin) -> Result<Vec<String>> {
     let all: Vec<String> = sqlx::query_scalar("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA")
         .fetch_all(admin.pool())
@@ -51,53 +125,11 @@ async fn databases(admin: &Admin) -> Result<Vec<String>> {
 
 fn owner_of(database: &str) -> Option<&str> {
     let (owner, rest) = database.strip_prefix("itest_")?.split_once('_')?;
-    let is_ours = owner.len() == 8
-        && owner.chars().all(|digit| digit.is_ascii_hexdigit())
+    let is_ours = is_owner(owner)
         && rest.starts_with(['s', 'd'])
         && rest.len() > 1
         && rest[1..].chars().all(|digit| digit.is_ascii_digit());
     is_ours.then_some(owner)
-}
-
-async fn remove(admin: &Admin, database: &str) {
-    let removed = async {
-        admin.drop_user(database).await?;
-        admin.drop_database(database).await
-    };
-    if let Err(error) = removed.await {
-        tracing::warn!(%error, database, "something stays on an external server");
-    }
-}
-
-/// Removes all that a supervisor made.
-pub(super) async fn clear(admin: &Admin, owner: &str) -> Result<()> {
-    for database in databases(admin).await? {
-        if owner_of(&database) == Some(owner) {
-            remove(admin, &database).await;
-        }
-    }
-    Ok(())
-}
-
-/// Removes what supervisors left that have died.
-pub(super) async fn harvest(admin: &Admin) -> Result<()> {
-    let all = databases(admin).await?;
-    let owners: BTreeSet<&str> = all.iter().filter_map(|database| owner_of(database)).collect();
-    for owner in owners {
-        let lives: bool = sqlx::query_scalar("SELECT IS_USED_LOCK(?) IS NOT NULL")
-            .bind(lock(owner))
-            .fetch_one(admin.pool())
-            .await
-            .context(|| "failed to look for other supervisors")?;
-        if lives {
-            continue;
-        }
-        tracing::info!(owner, "removing what a dead supervisor left on an external server");
-        for database in all.iter().filter(|database| owner_of(database) == Some(owner)) {
-            remove(admin, database).await;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

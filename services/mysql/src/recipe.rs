@@ -121,11 +121,15 @@ fn install_args(data: &Path) -> Vec<String> {
 
 fn launch(place: &Place, settings: &[String], env: &[String]) -> Launch {
     let dir = place.dir.display();
+    let data = quoted(&place.data.display().to_string());
+    let own = |name: &str| quoted(&format!("{dir}/{name}"));
     let mut conf = format!(
-        "[mysqld]\ndatadir={data}\nsocket={dir}/{SOCKET}\nport={port}\nbind-address=127.0.0.1\npid-file={dir}/pid\n\
-         init-file={dir}/init.sql\ntmpdir={data}\ninnodb-flush-method=nosync\ninnodb-log-file-size=16M\n",
-        data = place.data.display(),
+        "[mysqld]\ndatadir={data}\ntmpdir={data}\nsocket={socket}\nport={port}\nbind-address=127.0.0.1\npid-file={pid}\n\
+         init-file={init}\ninnodb-flush-method=nosync\ninnodb-log-file-size=16M\n",
+        socket = own(SOCKET),
         port = place.port,
+        pid = own("pid"),
+        init = own("init.sql"),
     );
     conf.extend(SETTINGS.iter().map(|setting| format!("{setting}\n")));
     conf.extend(settings.iter().map(|setting| format!("{setting}\n")));
@@ -141,6 +145,11 @@ fn launch(place: &Place, settings: &[String], env: &[String]) -> Launch {
         .env(variables(env))
         .file("my.cnf", conf)
         .file("init.sql", init)
+}
+
+/// A path in a configuration file, whatever is in it.
+fn quoted(path: &str) -> String {
+    format!("\"{}\"", path.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// Its socket, in its folder.
@@ -185,6 +194,7 @@ mod tests {
     fn a_setting_reads_the_same_in_a_file_and_as_an_argument() {
         assert_eq!(plain("max_connections = 77"), "max_connections=77");
         assert_eq!(plain(" skip_log_bin "), "skip_log_bin");
+        assert_eq!(quoted("/a #b/\"c"), "\"/a #b/\\\"c\"");
         let asked = ["bind_address = 0.0.0.0".to_owned(), "skip_networking".to_owned()];
         assert_eq!(dashed(&asked), ["bind-address=0.0.0.0", "skip-networking"]);
     }

@@ -4,9 +4,11 @@
 //! with the credentials of a user of the system account. Our accounts bear our name, and the connection that a supervisor
 //! has to the system account does, too: where it isn't there any more, what the supervisor made may go.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use itest_runtime::service::{Sweepable, is_owner};
 use itest_runtime::{Context, Error, Result};
 use url::Url;
 
@@ -81,9 +83,7 @@ pub(super) fn name(owner: &str, number: u64) -> String {
 
 fn owner_of(name: &str) -> Option<&str> {
     let (owner, number) = name.strip_prefix("itest-")?.split_once('-')?;
-    let is_ours =
-        owner.len() == 8 && owner.chars().all(|digit| digit.is_ascii_hexdigit()) && number.parse::<u64>().is_ok();
-    is_ours.then_some(owner)
+    (is_owner(owner) && number.parse::<u64>().is_ok()).then_some(owner)
 }
 
 /// The name of a supervisor's connection to the system account.
@@ -91,26 +91,31 @@ pub(super) fn sign_of_life(owner: &str) -> String {
     format!("itest:{owner}")
 }
 
-/// Removes what supervisors left that have died; `own` is this one.
-pub(super) async fn harvest(system: &System, own: &str) -> Result<()> {
-    let accounts = system.accounts().await?;
-    let connected = system.connections().await?;
-    if !connected.contains(&sign_of_life(own)) {
-        // Then others may be missing, too.
-        return Err(Error::new("the server doesn't show all connections"));
+/// Accounts of supervisors; they live as long as their connections to the system account do.
+impl Sweepable for System {
+    async fn owners(&self) -> Result<BTreeSet<String>> {
+        let accounts = self.accounts().await?;
+        let owners = accounts.iter().filter_map(|(_, name)| owner_of(name));
+        Ok(owners.map(str::to_owned).collect())
     }
-    for (account, name) in accounts {
-        let Some(owner) = owner_of(&name) else { continue };
-        if !connected.contains(&sign_of_life(owner)) {
-            tracing::info!(
-                owner,
-                account,
-                "removing what a dead supervisor left on an external server"
-            );
-            system.remove(&account, &name).await?;
+
+    async fn living(&self) -> Result<BTreeSet<String>> {
+        let connections = self.connections().await?;
+        let owners = connections.iter().filter_map(|name| name.strip_prefix("itest:"));
+        Ok(owners.map(str::to_owned).collect())
+    }
+
+    async fn remove(&self, owner: &str) {
+        let accounts = self.accounts().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "failed to look for what is to be removed from an external server");
+            Vec::new()
+        });
+        for (account, name) in accounts.iter().filter(|(_, name)| owner_of(name) == Some(owner)) {
+            if let Err(error) = self.remove_account(account, name).await {
+                tracing::warn!(%error, account = name, "an account stays on an external server");
+            }
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use itest_runtime::provider::Endpoint;
-use itest_runtime::service::{Clearing, LeaseName, Logs, Offers, Slices};
+use itest_runtime::service::{Clearing, LeaseName, Logs, Offers, Slices, Sweep};
 use itest_runtime::{Error, Result};
 use serde_json::Value;
-use tokio::task::JoinHandle;
 
 use super::external::{self, Outside};
 use super::jwt::{self, Authority, Limits};
@@ -35,7 +34,7 @@ pub struct NatsSlices {
     /// The accounts that are there, by their keys. Held while one is removed, so that nobody else removes it, too.
     there: tokio::sync::Mutex<BTreeMap<String, String>>,
     /// Removes what dead supervisors left on an external server.
-    harvest: Mutex<Option<JoinHandle<()>>>,
+    sweep: Sweep,
 }
 
 /// One account.
@@ -64,21 +63,17 @@ impl NatsSlices {
         };
         check_version(&system.version(), server, what)?;
         let system = Arc::new(system);
-        let harvest = endpoint.url.as_ref().map(|_| {
-            let (system, own) = (system.clone(), endpoint.owner.clone());
-            tokio::spawn(async move {
-                if let Err(error) = external::harvest(&system, &own).await {
-                    tracing::warn!(%error, "what dead supervisors left could not be removed");
-                }
-            })
-        });
+        let sweep = match &endpoint.url {
+            Some(_) => Sweep::begin(system.clone(), &endpoint.owner),
+            None => Sweep::none(),
+        };
         Ok(Self {
             endpoint: endpoint.clone(),
             server: address,
             system,
             made: AtomicU64::new(0),
             there: tokio::sync::Mutex::default(),
-            harvest: Mutex::new(harvest),
+            sweep,
         })
     }
 
@@ -99,7 +94,7 @@ impl NatsSlices {
     async fn remove(&self, account: &str) {
         let mut there = self.there.lock().await;
         let Some(name) = there.get(account) else { return };
-        if let Err(error) = self.system.remove(account, name).await {
+        if let Err(error) = self.system.remove_account(account, name).await {
             return tracing::warn!(%error, account = name, "an account could not be removed");
         }
         there.remove(account);
@@ -207,10 +202,7 @@ impl Clearing for NatsSlices {
         for account in there {
             self.remove(&account).await;
         }
-        let harvest = self.harvest.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(harvest) = harvest {
-            let _ = harvest.await;
-        }
+        self.sweep.end().await;
     }
 }
 

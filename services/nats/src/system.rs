@@ -70,7 +70,7 @@ impl System {
     }
 
     /// Disconnects an account's clients, and removes it with all that is in it.
-    pub(super) async fn remove(&self, account: &str, name: &str) -> Result<()> {
+    pub(super) async fn remove_account(&self, account: &str, name: &str) -> Result<()> {
         self.limit(account, name, &Limits::CLOSED).await?;
         let purge = format!("$JS.API.ACCOUNT.PURGE.{account}");
         self.ask(purge, String::new(), "remove an account's streams").await?;

@@ -1,17 +1,17 @@
 //! On somebody else's server: what other supervisors left there, and what this one leaves.
 //!
-//! A supervisor is known by eight random digits, which are in the name of all it makes there. It lives as long as one of
-//! its sessions does, which the server itself shows to everybody: no clock, no host name. A server that restarts ends them all:
-//! each supervisor soon has one again, and whoever seems dead is looked at once more before anything of it is removed.
+//! A supervisor lives as long as one of its sessions does, which the server itself shows to everybody: no clock, no host name.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use itest_runtime::service::Sweepable;
 use itest_runtime::{Context, Error, Result};
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinHandle;
 
 use super::PgServer;
-use super::admin::{Admin, bound_locks, ident, sign_of_life};
+use super::admin::{Admin, bound_locks, ident};
 
 /// Checks that somebody else's server is what the test asks for: it can't be made so.
 pub(super) async fn check(admin: &Admin, wanted: &PgServer) -> Result<()> {
@@ -64,9 +64,8 @@ pub(super) fn prefix(owner: &str) -> String {
 
 /// How often a supervisor sees to it that it has a session.
 const RENEWAL: Duration = Duration::from_secs(1);
-/// How long a supervisor, and the server itself, must have been seen without one. A server that has just started may not have
-/// heard of those yet that live.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long its session may wait for a lock.
+const LOCKED: Duration = Duration::from_secs(5);
 
 /// Keeps up the session that says that this supervisor lives.
 #[derive(Debug)]
@@ -77,7 +76,7 @@ impl SignOfLife {
         Self(tokio::spawn(async move {
             loop {
                 if let Ok(mut session) = PgConnection::connect_with(admin.options()).await
-                    && bound_locks(&mut session, GRACE).await.is_ok()
+                    && bound_locks(&mut session, LOCKED).await.is_ok()
                 {
                     while session.ping().await.is_ok() {
                         tokio::time::sleep(RENEWAL).await;
@@ -95,61 +94,49 @@ impl Drop for SignOfLife {
     }
 }
 
-/// Removes the databases and roles of supervisors that are gone.
-pub(super) async fn harvest(admin: &Admin, own: &str) -> Result<()> {
-    let suspects = without_session(admin, own).await?;
-    if suspects.is_empty() {
-        return Ok(());
+/// Databases and roles of supervisors; they live as long as one of their sessions does, which the server shows to everybody.
+impl Sweepable for Admin {
+    async fn owners(&self) -> Result<BTreeSet<String>> {
+        let owners: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT substring(name FROM '^itest_([0-9a-f]{8})_') FROM (
+                 SELECT datname::text AS name FROM pg_database UNION ALL SELECT rolname::text FROM pg_roles
+             ) AS names WHERE name ~ $1",
+        )
+        .bind(OURS)
+        .fetch_all(self.pool())
+        .await
+        .context(|| "failed to look for what dead supervisors left")?;
+        Ok(owners.into_iter().collect())
     }
-    loop {
-        tokio::time::sleep(GRACE).await;
-        let is_old: bool = sqlx::query_scalar(
+
+    async fn living(&self) -> Result<BTreeSet<String>> {
+        let names: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT application_name FROM pg_stat_activity WHERE application_name LIKE 'itest:%'",
+        )
+        .fetch_all(self.pool())
+        .await
+        .context(|| "failed to look for other supervisors")?;
+        let owners = names.iter().filter_map(|name| name.strip_prefix("itest:"));
+        Ok(owners.map(str::to_owned).collect())
+    }
+
+    async fn has_run_for(&self, time: Duration) -> Result<bool> {
+        sqlx::query_scalar(
             "SELECT GREATEST(pg_postmaster_start_time(), pg_stat_get_bgwriter_stat_reset_time())
                < clock_timestamp() - make_interval(secs => $1)",
         )
-        .bind(GRACE.as_secs_f64())
-        .fetch_one(admin.pool())
+        .bind(time.as_secs_f64())
+        .fetch_one(self.pool())
         .await
-        .context(|| "failed to look since when the server runs")?;
-        if is_old {
-            break;
-        }
+        .context(|| "failed to look since when the server runs")
     }
-    let still = without_session(admin, own).await?;
-    for owner in suspects.iter().filter(|owner| still.contains(*owner)) {
-        tracing::info!(owner, "removing what a dead supervisor left on an external server");
-        clear(admin, owner).await;
+
+    async fn remove(&self, owner: &str) {
+        clear(self, owner).await;
     }
-    Ok(())
 }
 
-/// The supervisors that have left something, and have no session.
-async fn without_session(admin: &Admin, own: &str) -> Result<Vec<String>> {
-    let owners: Vec<String> = sqlx::query_scalar(
-        "SELECT DISTINCT substring(name FROM '^itest_([0-9a-f]{8})_') FROM (
-             SELECT datname::text AS name FROM pg_database UNION ALL SELECT rolname::text FROM pg_roles
-         ) AS names WHERE name ~ $1",
-    )
-    .bind(OURS)
-    .fetch_all(admin.pool())
-    .await
-    .context(|| "failed to look for what dead supervisors left")?;
-    let mut without = Vec::new();
-    for owner in owners.into_iter().filter(|owner| *owner != own) {
-        let alive: bool =
-            sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = $1)")
-                .bind(sign_of_life(&owner))
-                .fetch_one(admin.pool())
-                .await
-                .context(|| "failed to look for other supervisors")?;
-        if !alive {
-            without.push(owner);
-        }
-    }
-    Ok(without)
-}
-
-/// Removes all that a supervisor made. What can't be removed stays for the next harvest.
+/// Removes all that a supervisor made. What can't be removed stays for the next sweep.
 pub(super) async fn clear(admin: &Admin, owner: &str) {
     let named = |sql: &'static str| async move {
         let names: Result<Vec<String>, _> = sqlx::query_scalar(sql)

@@ -277,11 +277,18 @@ impl Reader<'_> {
     async fn events(&mut self) -> Result<Vec<Object>> {
         let events = self
             .rows(
-                "SELECT EVENT_NAME, SQL_MODE, CHARACTER_SET_CLIENT, COLLATION_CONNECTION FROM information_schema.EVENTS
-                 WHERE EVENT_SCHEMA = ? ORDER BY EVENT_NAME",
+                "SELECT EVENT_NAME, SQL_MODE, CHARACTER_SET_CLIENT, COLLATION_CONNECTION, TIME_ZONE
+                 FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ? ORDER BY EVENT_NAME",
             )
             .await?;
-        self.objects("EVENT", 3, &events).await
+        let mut made = self.objects("EVENT", 3, &events).await?;
+        for (event, row) in made.iter_mut().zip(&events) {
+            // What it says of hours is meant there.
+            event
+                .session
+                .push_str(&format!(", time_zone = {}", literal(&text(row, 4)?)));
+        }
+        Ok(made)
     }
 
     /// The statement stands in that column of what is shown.

@@ -9,14 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use itest_runtime::provider::Endpoint;
-use itest_runtime::service::{LeaseName, Offers, PoolSpec, Slices, random_hex};
+use itest_runtime::service::{LeaseName, Offers, PoolSpec, Slices, Sweep, random_hex};
 use itest_runtime::spec::Fingerprint;
 use itest_runtime::{Context, Error, Result};
-use tokio::task::JoinHandle;
 
 use self::content::Content;
 use super::admin::{Admin, account, all_of, ident, literal};
-use super::external::{self, SignOfLife};
+use super::external::SignOfLife;
 use super::grant::Address;
 use super::recipe::{ADMIN, CONTAINER_ADMIN, SOCKET};
 use super::{Isolation, MariaDb, MariaDbGrant, MariaDbServer, MariaDbSpec};
@@ -29,13 +28,12 @@ const SPARE: usize = 2;
 pub struct MariaDbSlices {
     admin: Arc<Admin>,
     address: Address,
-    owner: String,
     dedicated: bool,
     templates: Mutex<HashMap<Fingerprint, Template>>,
     made: AtomicU64,
     _sign_of_life: SignOfLife,
     /// Removes what dead supervisors left on an external server.
-    harvest: Mutex<Option<JoinHandle<()>>>,
+    sweep: Sweep,
 }
 
 #[derive(Debug)]
@@ -83,28 +81,22 @@ impl MariaDbSlices {
             (Address::Native { socket, port }, Some(ADMIN), "the server".to_owned())
         };
         let options = address.options(user.map(|user| (user, password.as_str())))?;
-        let admin = Arc::new(Admin::connect(options.clone()).await?);
+        let admin = Arc::new(Admin::connect(options.clone(), owner).await?);
         check_version(&admin, server, &what).await?;
         // Also on a server of ours, which may be somebody else's in the eyes of another supervisor.
         let sign_of_life = SignOfLife::give(&options, owner).await?;
-        let mut harvest = None;
-        if endpoint.url.is_some() {
-            let admin = admin.clone();
-            harvest = Some(tokio::spawn(async move {
-                if let Err(error) = external::harvest(&admin).await {
-                    tracing::warn!(%error, "what dead supervisors left could not be removed");
-                }
-            }));
-        }
+        let sweep = match &endpoint.url {
+            Some(_) => Sweep::begin(admin.clone(), owner),
+            None => Sweep::none(),
+        };
         Ok(Self {
             admin,
             address,
-            owner: owner.clone(),
             dedicated: endpoint.dedicated,
             templates: Mutex::default(),
             made: AtomicU64::new(0),
             _sign_of_life: sign_of_life,
-            harvest: Mutex::new(harvest),
+            sweep,
         })
     }
 
@@ -122,7 +114,7 @@ impl MariaDbSlices {
     /// A name for a database and its user that nothing else here has.
     fn next_name(&self, kind: char) -> String {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
-        format!("itest_{}_{kind}{number}", self.owner)
+        format!("itest_{}_{kind}{number}", self.admin.owner())
     }
 
     /// Makes a database, blank or a copy, and a user who can't log in yet.

@@ -1,13 +1,13 @@
 //! What there is besides slices: templates, the server's log, and clearing up on somebody else's server.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use itest_runtime::service::{Base, Clearing, Logs, Templates};
+use itest_runtime::service::{Base, Clearing, Logs, Sweepable, Templates};
 use itest_runtime::spec::Fingerprint;
 use itest_runtime::{Error, Result};
 
 use super::content::Content;
-use super::{Address, Isolation, MariaDbSlices, Template, external};
+use super::{Address, Isolation, MariaDbSlices, Template};
 use crate::{MariaDb, MariaDbGrant, MariaDbSpec};
 
 const BUSY_WITH: &str = "SELECT CONCAT('`', LEFT(REGEXP_REPLACE(TRIM(INFO), '[[:space:]]+', ' '), 300), '`, for ', ROUND(TIME_MS / 1000, 1), ' s',
@@ -104,12 +104,7 @@ impl Clearing for MariaDbSlices {
         if !matches!(self.address, Address::External { .. }) {
             return;
         }
-        if let Err(error) = external::clear(&self.admin, &self.owner).await {
-            tracing::warn!(%error, "what was made on an external server could not be removed");
-        }
-        let harvest = self.harvest.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(harvest) = harvest {
-            let _ = harvest.await;
-        }
+        self.admin.remove(self.admin.owner()).await;
+        self.sweep.end().await;
     }
 }

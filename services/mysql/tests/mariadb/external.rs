@@ -83,6 +83,37 @@ async fn what_a_killed_supervisor_left_is_removed_by_the_next(url: Url<MariaDb>,
     Ok(())
 }
 
+/// As a restart does.
+async fn end_all_other_sessions(db: &MySqlPool) -> anyhow::Result<()> {
+    let mut own = db.acquire().await?;
+    let others = "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = SUBSTRING_INDEX(USER(), '@', 1) AND ID <> CONNECTION_ID()";
+    let others: Vec<i64> = sqlx::query_scalar(others).fetch_all(&mut *own).await?;
+    assert!(!others.is_empty(), "supervisors have sessions");
+    for session in others {
+        let _ = sqlx::raw_sql(AssertSqlSafe(format!("KILL {session}")))
+            .execute(&mut *own)
+            .await;
+    }
+    Ok(())
+}
+
+#[integration(mariadb(native, dedicated))]
+async fn who_has_lost_its_sessions_is_not_taken_for_dead(url: Url<MariaDb>, db: MySqlPool) -> anyhow::Result<()> {
+    let alive = guests(url.as_str());
+    let busy = alive.start_busy("external::has_a_database").await;
+    let before = inventory(&db).await?;
+    end_all_other_sessions(&db).await?;
+    let other = guests(url.as_str());
+    let last = other.start_busy("external::has_a_database").await;
+    other.let_end(last).await;
+    other.end_supervisors(Signal::TERM).await;
+    let now = inventory(&db).await?;
+    assert!(before.is_subset(&now), "{:?} are gone", before.difference(&now));
+    alive.let_end(busy).await;
+    alive.end_supervisors(Signal::TERM).await;
+    Ok(())
+}
+
 #[integration(mariadb(native, dedicated))]
 async fn what_it_is_not_is_said(url: Url<MariaDb>, db: MySqlPool) -> anyhow::Result<()> {
     sqlx::raw_sql("CREATE USER weak@'%' IDENTIFIED BY 'secret'")

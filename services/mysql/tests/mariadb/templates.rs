@@ -86,6 +86,10 @@ async fn dump(db: &MySqlPool) -> sqlx::Result<BTreeMap<String, Vec<String>>> {
             "SELECT CONCAT(TRIGGER_NAME, ACTION_ORDER, SQL_MODE, CHARACTER_SET_CLIENT, DATABASE_COLLATION, DEFINER) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() ORDER BY 1",
         ),
         (
+            "events",
+            "SELECT CONCAT(EVENT_NAME, SQL_MODE, TIME_ZONE, STARTS, DEFINER) FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE() ORDER BY 1",
+        ),
+        (
             "routines",
             "SELECT CONCAT(ROUTINE_NAME, SQL_MODE, CHARACTER_SET_CLIENT, DATABASE_COLLATION, DEFINER) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE() ORDER BY 1",
         ),

@@ -1,11 +1,11 @@
 //! How the supervisor comes to a server, and what it may do there.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
 
 use itest_runtime::provider::Endpoint;
-use itest_runtime::service::Lost;
+use itest_runtime::service::{Lost, Sweep};
 use itest_runtime::{Error, Result};
 use tokio::sync::OnceCell;
 
@@ -92,15 +92,11 @@ impl PgSlices {
             }
             Address::External { .. } | Address::Docker { .. } | Address::Native { .. } => Logins::Own,
         };
-        // Dropping a database may take a while there, and no test has to wait for it.
-        let harvest = (!is_ours && rights.create_databases).then(|| {
-            let (admin, owner) = (admin.clone(), owner.clone());
-            tokio::spawn(async move {
-                if let Err(error) = external::harvest(&admin, &owner).await {
-                    tracing::warn!(%error, "what dead supervisors left stays on an external server");
-                }
-            })
-        });
+        let sweep = if !is_ours && rights.create_databases {
+            Sweep::begin(Arc::new(admin.clone()), &owner)
+        } else {
+            Sweep::none()
+        };
         let is_native = matches!(address, Address::Native { .. });
         let templates = if is_native {
             keep::found(&admin).await?
@@ -117,7 +113,7 @@ impl PgSlices {
             },
             can_create: rights.create_databases,
             _sign_of_life: (!is_ours).then(|| SignOfLife::of(admin.clone())),
-            harvest: Mutex::new(harvest),
+            sweep,
             templates: Mutex::new(templates),
             has_news: AtomicBool::new(false),
             base: OnceCell::new(),

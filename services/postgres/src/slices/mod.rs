@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use itest_runtime::service::{LeaseName, Lost, Offers, PoolSpec, Recycled, Slices, Used};
+use itest_runtime::service::{LeaseName, Lost, Offers, PoolSpec, Recycled, Slices, Sweep, Used};
 use itest_runtime::spec::Fingerprint;
 use itest_runtime::{Error, Result};
 use owner::Places;
@@ -24,7 +24,6 @@ pub use slice::PgSlice;
 use sqlx::Connection;
 use terms::Terms;
 use tokio::sync::OnceCell;
-use tokio::task::JoinHandle;
 
 use super::admin::{Admin, ident};
 use super::external::{self, SignOfLife};
@@ -51,7 +50,7 @@ pub struct PgSlices {
     strategy: &'static str,
     _sign_of_life: Option<SignOfLife>,
     /// Removes what dead supervisors left on an external server.
-    harvest: Mutex<Option<JoinHandle<()>>>,
+    sweep: Sweep,
     templates: Mutex<HashMap<Fingerprint, Template>>,
     /// Whether a template came or went since the server started.
     has_news: AtomicBool,

@@ -1,7 +1,5 @@
 //! What there is besides slices: templates, the server's log, and clearing up on somebody else's server.
 
-use std::sync::PoisonError;
-
 use itest_runtime::Result;
 use itest_runtime::service::{Base, Clearing, KeptTemplate, KeptTemplates, Logs, Templates};
 use itest_runtime::spec::Fingerprint;
@@ -106,11 +104,7 @@ impl Clearing for PgSlices {
     async fn clear(&self) {
         if matches!(self.address, Address::External { .. }) && self.can_create {
             external::clear(&self.admin, &self.owner).await;
-            // What others left may resist.
-            let harvest = self.harvest.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(harvest) = harvest {
-                let _ = harvest.await;
-            }
+            self.sweep.end().await;
         }
     }
 }
