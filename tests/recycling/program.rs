@@ -322,9 +322,10 @@ pub(crate) fn programs() -> impl Strategy<Value = Program> {
     prop_oneof![2 => of(&[ROWS], 0), 1 => of(&[ROWS, BEYOND_ROWS], 1)]
 }
 
-/// A transaction that is prepared keeps its locks, and the file would wait for itself. And whether a database may be cloned and
-/// connected to is its maker's matter: in a template it is what a template's has to be.
-const NOT_FOR_FILES: &[&str] = &["PREPARE TRANSACTION", "IS_TEMPLATE", "ALLOW_CONNECTIONS"];
+/// A transaction that is prepared keeps its locks, and the file would wait for itself. Whether a database may be cloned and
+/// connected to is its maker's matter: in a template it is what a template's has to be. And a template refuses another password
+/// of its role, as it would lock its tests out; a file that is run for a test locks that test out alone.
+const NOT_FOR_FILES: &[&str] = &["PREPARE TRANSACTION", "IS_TEMPLATE", "ALLOW_CONNECTIONS", "PASSWORD"];
 
 /// Fixture files, one after the other: what each of them says.
 pub(crate) type Layers = Vec<String>;
