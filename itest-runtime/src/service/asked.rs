@@ -42,3 +42,45 @@ pub fn check_version(name: &str, asked: Option<&str>, first: &str) -> Result<()>
         Some(_) | None => Ok(()),
     }
 }
+
+/// Refuses a server that is there, and that nobody can make what the test asks for: `what`, such as `the external server`, of the version
+/// `found`. `"15"` is every 15, and `"15.2"` that very one.
+///
+/// # Errors
+/// When the test asks for another version.
+pub fn check_found(service: &str, name: &str, asked: Option<&str>, what: &str, found: &str) -> Result<()> {
+    let Some(asked) = asked else { return Ok(()) };
+    if found == asked || found.starts_with(&format!("{asked}.")) {
+        return Ok(());
+    }
+    let variable = service.to_uppercase();
+    Err(Error::new(format!("the test asks for {name} {asked}, and {what} is {found}"))
+        .hint(format!(
+            "set ITEST_{variable}_URL to a server, or ITEST_{variable}_IMAGE to an image, of that version; or write \
+             `{service}(native, …)`"
+        ))
+        .permanent())
+}
+
+/// Refuses what is no environment variable.
+///
+/// # Errors
+/// When one isn't `NAME=value`.
+pub fn check_env(service: &str, env: &[String]) -> Result<()> {
+    let is_one = |variable: &&String| variable.split_once('=').is_some_and(|(name, _)| !name.is_empty());
+    match env.iter().find(|variable| !is_one(variable)) {
+        None => Ok(()),
+        Some(wrong) => Err(Error::new(format!(
+            "`{wrong}` in `{service}(env(...))` is not an environment variable"
+        ))
+        .hint("write each as `\"NAME=value\"`")),
+    }
+}
+
+/// The names and values of environment variables, of which [`check_env`] has found nothing to say.
+pub fn variables(env: &[String]) -> Vec<(String, String)> {
+    env.iter()
+        .filter_map(|variable| variable.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}

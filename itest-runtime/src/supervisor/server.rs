@@ -120,20 +120,20 @@ impl Server {
 
     /// What the server is doing for a lease. A server that doesn't answer has said enough.
     pub(super) async fn busy_with(&self, grant: &Value) -> Vec<String> {
-        if !self.is_usable() {
-            return Vec::new();
-        }
-        let told = tokio::time::timeout(TELLS, self.slices.busy_with(grant)).await;
-        told.unwrap_or_default()
+        self.told(self.slices.busy_with(grant)).await
     }
 
     /// What a lease has on the server.
     pub(super) async fn holds(&self, grant: &Value) -> Vec<String> {
+        self.told(self.slices.holds(grant)).await
+    }
+
+    /// What the server says of a lease; nothing if it doesn't answer.
+    async fn told(&self, answer: impl Future<Output = Vec<String>>) -> Vec<String> {
         if !self.is_usable() {
             return Vec::new();
         }
-        let told = tokio::time::timeout(TELLS, self.slices.holds(grant)).await;
-        told.unwrap_or_default()
+        tokio::time::timeout(TELLS, answer).await.unwrap_or_default()
     }
 
     /// What the server's log says of a lease since `offset`.

@@ -99,7 +99,18 @@ impl Admin {
         }
     }
 
-    pub(super) async fn drop_database(&self, database: &str) -> Result<()> {
+    /// Removes a database with its user. What can't be removed stays, and that is said.
+    pub(super) async fn remove_slice(&self, database: &str) {
+        let removed = async {
+            self.drop_user(database).await?;
+            self.drop_database(database).await
+        };
+        if let Err(error) = removed.await {
+            tracing::warn!(%error, database, "a database could not be removed");
+        }
+    }
+
+    async fn drop_database(&self, database: &str) -> Result<()> {
         let dropped = format!("DROP DATABASE IF EXISTS {}", ident(database));
         self.run("failed to remove a database", dropped).await
     }

@@ -103,13 +103,7 @@ impl Sweepable for Admin {
             Vec::new()
         });
         for database in found.iter().filter(|database| owner_of(database) == Some(owner)) {
-            let removed = async {
-                self.drop_user(database).await?;
-                self.drop_database(database).await
-            };
-            if let Err(error) = removed.await {
-                tracing::warn!(%error, database, "something stays on an external server");
-            }
+            self.remove_slice(database).await;
         }
     }
 }

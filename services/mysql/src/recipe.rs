@@ -5,7 +5,7 @@ use std::path::Path;
 use itest_runtime::provider::{
     ContainerLaunch, DeathSignal, DockerRecipe, Launch, NativeRecipe, Place, Prepare, Program,
 };
-use itest_runtime::{Error, Result};
+use itest_runtime::service::asked::variables;
 
 use super::MariaDbServer;
 
@@ -57,31 +57,12 @@ pub(super) fn dashed(settings: &[String]) -> Vec<String> {
     settings.iter().map(dash).collect()
 }
 
-/// # Errors
-/// When it isn't `NAME=value`.
-pub(super) fn check_variable(variable: &str) -> Result<()> {
-    match variable.split_once('=') {
-        Some((name, _)) if !name.is_empty() => Ok(()),
-        _ => Err(Error::new(format!(
-            "`{variable}` in `mariadb(env(...))` is not an environment variable"
-        ))
-        .hint("write each as `\"NAME=value\"`")),
-    }
-}
-
 /// A line of a configuration file, `name = value`, as an argument: `name=value`.
 fn plain(setting: &str) -> String {
     match setting.split_once('=') {
         Some((name, value)) => format!("{}={}", name.trim(), value.trim()),
         None => setting.trim().to_owned(),
     }
-}
-
-fn variables(env: &[String]) -> Vec<(String, String)> {
-    env.iter()
-        .filter_map(|variable| variable.split_once('='))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
 }
 
 pub(super) fn native(server: &MariaDbServer) -> NativeRecipe {

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use itest_runtime::Result;
 use itest_runtime::provider::Endpoint;
-use itest_runtime::service::{Clearing, LeaseName, Logs, Offers, Slices, Sweep};
-use itest_runtime::{Error, Result};
+use itest_runtime::service::asked::check_found;
+use itest_runtime::service::{Clearing, LeaseName, Logs, Offers, Service, Slices, Sweep};
 use serde_json::Value;
 
 use super::external::{self, Outside};
@@ -61,7 +62,7 @@ impl NatsSlices {
                 (address, system, image.unwrap_or("the server"))
             }
         };
-        check_version(&system.version(), server, what)?;
+        check_found(Nats::NAME, "NATS", server.version.as_deref(), what, &system.version())?;
         let system = Arc::new(system);
         let sweep = match &endpoint.url {
             Some(_) => Sweep::begin(system.clone(), &endpoint.owner),
@@ -103,22 +104,6 @@ impl NatsSlices {
             let _ = std::fs::remove_file(folder.join(ACCOUNTS).join(format!("{account}.jwt.deleted")));
         }
     }
-}
-
-/// A server that is there can't be made what the test asks for.
-fn check_version(found: &str, server: &NatsServer, what: &str) -> Result<()> {
-    let Some(wanted) = &server.version else { return Ok(()) };
-    if found == wanted || found.starts_with(&format!("{wanted}.")) {
-        return Ok(());
-    }
-    Err(
-        Error::new(format!("the test asks for NATS {wanted}, and {what} is {found}"))
-            .hint(
-                "set ITEST_NATS_URL to a server, or ITEST_NATS_IMAGE to an image, of that version; or write \
-                 `nats(native, …)`",
-            )
-            .permanent(),
-    )
 }
 
 impl Slices<Nats> for NatsSlices {

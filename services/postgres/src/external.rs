@@ -5,13 +5,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use itest_runtime::service::Sweepable;
+use itest_runtime::service::asked::check_found;
+use itest_runtime::service::{Service, Sweepable};
 use itest_runtime::{Context, Error, Result};
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinHandle;
 
-use super::PgServer;
 use super::admin::{Admin, bound_locks, ident};
+use super::{PgServer, Postgres};
 
 /// Checks that somebody else's server is what the test asks for: it can't be made so.
 pub(super) async fn check(admin: &Admin, wanted: &PgServer) -> Result<()> {
@@ -41,17 +42,7 @@ pub(super) async fn check_version(admin: &Admin, wanted: &PgServer, what: &str) 
         .await
         .context(|| "failed to look up the server's version")?;
     let number = found.split(' ').next().unwrap_or_default();
-    if number == version || number.starts_with(&format!("{version}.")) {
-        return Ok(());
-    }
-    Err(Error::new(format!(
-        "the test asks for PostgreSQL {version}, and {what} is {number}"
-    ))
-    .hint(
-        "set ITEST_POSTGRES_URL to a server, or ITEST_POSTGRES_IMAGE to an image, of that version; or write \
-             `postgres(native, …)`",
-    )
-    .permanent())
+    check_found(Postgres::NAME, "PostgreSQL", Some(version), what, number)
 }
 
 /// What all our names look like: anything else that begins with `itest_` is somebody's own, such as `itest_20260131_orders`.

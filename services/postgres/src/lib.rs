@@ -22,7 +22,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use itest_runtime::provider::{Endpoint, Recipe};
-use itest_runtime::service::asked::{check_settings, check_version};
+use itest_runtime::service::asked::{check_env, check_settings, check_version};
 use itest_runtime::service::{Outcome, Placement, Service, Stage, Steps, TemplateId, TestContext, Used};
 use itest_runtime::{Error, Lease, Result};
 use serde::{Deserialize, Serialize};
@@ -228,9 +228,7 @@ impl Service for Postgres {
     }
 
     fn specs(&self, test: &TestContext) -> Result<(PgServer, PgSpec)> {
-        self.env
-            .iter()
-            .try_for_each(|variable| recipe::check_variable(variable))?;
+        check_env(Self::NAME, &self.env)?;
         check_settings(Self::NAME, &self.settings, recipe::OWN)?;
         check_version("PostgreSQL", self.version.as_deref(), recipe::FIRST)?;
         let server = PgServer {

@@ -5,7 +5,7 @@ use std::path::Path;
 use itest_runtime::provider::{
     ContainerLaunch, DeathSignal, DockerRecipe, Launch, NativeRecipe, Place, Prepare, Program, SegmentFile,
 };
-use itest_runtime::{Error, Result};
+use itest_runtime::service::asked::variables;
 
 use super::PgServer;
 
@@ -92,25 +92,6 @@ fn launch_container(password: &str, settings: &[String], env: &[String]) -> Cont
         ),
     ];
     ContainerLaunch::new(args).env(env_of_ours).env(variables(env))
-}
-
-/// # Errors
-/// When it isn't `NAME=value`.
-pub(super) fn check_variable(variable: &str) -> Result<()> {
-    match variable.split_once('=') {
-        Some((name, _)) if !name.is_empty() => Ok(()),
-        _ => Err(Error::new(format!(
-            "`{variable}` in `postgres(env(...))` is not an environment variable"
-        ))
-        .hint("write each as `\"NAME=value\"`")),
-    }
-}
-
-fn variables(env: &[String]) -> Vec<(String, String)> {
-    env.iter()
-        .filter_map(|variable| variable.split_once('='))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
 }
 
 /// A line of a configuration file, `name = 'value'`, as an argument: `name=value`.

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use itest_runtime::provider::Endpoint;
-use itest_runtime::service::{LeaseName, Offers, PoolSpec, Slices, Sweep, random_hex};
+use itest_runtime::service::asked::check_found;
+use itest_runtime::service::{LeaseName, Offers, PoolSpec, Service, Slices, Sweep, random_hex};
 use itest_runtime::spec::Fingerprint;
 use itest_runtime::{Context, Error, Result};
 
@@ -141,7 +142,7 @@ impl MariaDbSlices {
             }
         };
         if let Err(error) = made.await {
-            self.remove(database).await;
+            self.admin.remove_slice(database).await;
             return Err(match &self.address {
                 Address::External { .. } => error.hint(
                     "the URL's user must be able to make databases and users, and to give them rights: `GRANT ALL PRIVILEGES ON *.* TO … \
@@ -170,16 +171,6 @@ impl MariaDbSlices {
             isolation,
         })
     }
-
-    async fn remove(&self, database: &str) {
-        let removed = async {
-            self.admin.drop_user(database).await?;
-            self.admin.drop_database(database).await
-        };
-        if let Err(error) = removed.await {
-            tracing::warn!(%error, database, "a database could not be removed");
-        }
-    }
 }
 
 /// A server that is there can't be made what the test asks for.
@@ -188,19 +179,17 @@ async fn check_version(admin: &Admin, server: &MariaDbServer, what: &str) -> Res
         .fetch_one(admin.pool())
         .await
         .context(|| "failed to look up the server's version")?;
-    let hint = "set ITEST_MARIADB_URL to a server, or ITEST_MARIADB_IMAGE to an image, of that version; or write \
-                `mariadb(native, …)`";
     if !found.contains("MariaDB") {
         let error = format!("the test asks for MariaDB, and {what} is MySQL {found}");
-        return Err(Error::new(error).hint(hint).permanent());
+        return Err(Error::new(error)
+            .hint(
+                "set ITEST_MARIADB_URL to a server, or ITEST_MARIADB_IMAGE to an image, of MariaDB; or write \
+                 `mariadb(native, …)`",
+            )
+            .permanent());
     }
     let found = found.split('-').next().unwrap_or_default();
-    let Some(wanted) = &server.version else { return Ok(()) };
-    if found == wanted || found.starts_with(&format!("{wanted}.")) {
-        return Ok(());
-    }
-    let error = format!("the test asks for MariaDB {wanted}, and {what} is {found}");
-    Err(Error::new(error).hint(hint).permanent())
+    check_found(MariaDb::NAME, "MariaDB", server.version.as_deref(), what, found)
 }
 
 impl Slices<MariaDb> for MariaDbSlices {
@@ -230,7 +219,7 @@ impl Slices<MariaDb> for MariaDbSlices {
     }
 
     async fn destroy(&self, slice: MariaDbSlice) {
-        self.remove(&slice.database).await;
+        self.admin.remove_slice(&slice.database).await;
     }
 
     fn offers(&self) -> Offers<'_, MariaDb> {

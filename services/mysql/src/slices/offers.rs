@@ -65,14 +65,14 @@ impl Templates<MariaDb> for MariaDbSlices {
         let Some(template) = &spec.template else { return };
         let begun = self.templates().remove(&template.fingerprint);
         if let Some(Template::Draft(database)) = begun {
-            self.remove(&database).await;
+            self.admin.remove_slice(&database).await;
         }
     }
 
     async fn drop_template(&self, template: &Fingerprint) {
         let sealed = self.templates().remove(template);
         if let Some(Template::Sealed(content)) = sealed {
-            self.remove(content.database()).await;
+            self.admin.remove_slice(content.database()).await;
         }
     }
 

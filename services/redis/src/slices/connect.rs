@@ -4,16 +4,17 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use itest_runtime::provider::Endpoint;
-use itest_runtime::service::Lost;
-use itest_runtime::{Context, Error, Result};
+use itest_runtime::service::asked::check_found;
+use itest_runtime::service::{Lost, Service};
+use itest_runtime::{Context, Result};
 use redis::aio::MultiplexedConnection as Connection;
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, cmd};
 
 use super::{Address, Databases, RedisSlices, Users};
-use crate::RedisServer;
 use crate::access::Rules;
 use crate::databases::count;
 use crate::external::Claims;
+use crate::{Redis, RedisServer};
 
 impl RedisSlices {
     pub(crate) async fn connect(server: &RedisServer, endpoint: &Endpoint) -> Result<Self> {
@@ -140,15 +141,5 @@ async fn check_version(admin: &mut Connection, server: &RedisServer, what: &str)
         .find_map(|line| line.strip_prefix("redis_version:"))
         .unwrap_or("unknown")
         .trim();
-    if found == wanted || found.starts_with(&format!("{wanted}.")) {
-        return Ok(());
-    }
-    Err(
-        Error::new(format!("the test asks for Redis {wanted}, and {what} is {found}"))
-            .hint(
-                "set ITEST_REDIS_URL to a server, or ITEST_REDIS_IMAGE to an image, of that version; or write \
-             `redis(native, …)`",
-            )
-            .permanent(),
-    )
+    check_found(Redis::NAME, "Redis", Some(wanted), what, found)
 }
